@@ -140,6 +140,20 @@ def test_only_apply_changes_a_device() -> None:
     assert mine == {"planning/apply.py", together, laws}
 
 
+def test_only_containing_changes_who_is_contained() -> None:
+    says(ARCHITECTURE, "`containing` is the only one that changes who is contained")
+    callers = {
+        path
+        for path, tree in modules(SEGCTL)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"hold", "release", "end"}
+        and ast.unparse(node.func.value).endswith("cell")
+    }
+    assert callers == {"planning/containing.py"}
+
+
 #: What reads or writes anything outside of the process.
 _OUTSIDE = (
     *("os", "pathlib", "io", "shutil", "tempfile", "socket", "ssl", "http", "urllib.request"),

@@ -118,7 +118,7 @@ def others(xml: bytes) -> str:
 def _ours(entry: Element, container: str) -> bool:
     name = entry.get("name", "")
     if container == "tag":
-        return name == "segctl"
+        return name in {"segctl", "segctl-containment"}
     if container in ("application-group", "schedule"):
         return name.startswith("segctl-")
     if name == "interzone-default":

@@ -113,7 +113,7 @@ class Device:
         self.configurator = Configurator(self)
         self.committer = Committer(self)
         self.operator = Operator(self)
-        self.userid = UserId()
+        self.userid = UserId(clock)
         self.traffic: Traffic | None = None
         self.reporter = Reporter(settings.release, clock, self.tables)
         self.remember("", "initial configuration")

@@ -70,6 +70,7 @@ class PanosDevice(Device):
         self.hits: dict[str, int] = {}
         self.resets: dict[str, int] = {}
         self.sessions: list[Mapping[str, str]] = []
+        self.cleared_all = 0
         self.runtime = Runtime()
         self._asked_for_hits = 0
         self.room: Room | None = None

@@ -83,6 +83,8 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("show", "high-availability", "all"): _of_firewall(monitoring.ha_state),
     ("show", "session", "all"): _of_firewall(sessions.listed),
     ("show", "session", "id"): _of_firewall(sessions.one),
+    ("clear", "session", "all"): _of_firewall(sessions.clear),
+    ("clear", "session", "id"): _of_firewall(sessions.clear_one),
     ("show", "session", "meter"): _of_firewall(monitoring.meter),
     ("show", "panorama-status"): _of_firewall(monitoring.panorama_status),
     ("show", "predefined"): _of_firewall(monitoring.predefined),

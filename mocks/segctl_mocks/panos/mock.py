@@ -13,6 +13,7 @@ from segctl_mocks.panos.tree import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from types import TracebackType
 
     from segctl_mocks.panos.server import Acceptor
     from segctl_mocks.panos.traffic.store import Traffic
@@ -101,6 +102,28 @@ class PanosMock(ServedDevice[PanosDevice]):
         """Let a group of users have these."""
         with self._lock:
             self.device.runtime.groups[name] = users
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Stop serving.
+
+        Raises:
+            AssertionError: somebody ended all sessions of the firewall, without any filter.
+        """
+        super().__exit__(kind, error, trace)
+        if self.device.cleared_all:
+            message = f"{self.name}: all sessions were cleared, without a filter"
+            raise AssertionError(message) from error
+
+    def connect_session(self, **fields: str) -> None:
+        """Let the firewall have a session with these fields, as ``show session all`` names them."""
+        with self._lock:
+            self.device.sessions.append(fields)
 
     def register(self, address: str, *tags: str) -> None:
         """Let an address have these tags, and no others, until the firewall restarts."""

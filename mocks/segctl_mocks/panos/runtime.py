@@ -67,7 +67,7 @@ def members_of(device: PanosDevice, group: Element, vsys: str) -> Iterator[tuple
         for name, entry in found.items():
             if _holds(wanted, members(entry, "tag")):
                 yield name, "address-object"
-    for address, tags in device.userid.registered.items():
+    for address, tags in device.userid.in_groups().items():
         if _holds(wanted, tags):
             yield address, "registered-ip"
 

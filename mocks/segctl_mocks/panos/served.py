@@ -286,8 +286,9 @@ class ServedDevice(Generic[D]):
         return str(job.number)
 
     def restart(self) -> None:
-        """Forget all jobs and restart their numbers, as a device does when it boots."""
+        """Forget what a device forgets when it boots: jobs and their numbers, tags for a while."""
         with self._lock:
+            self.device.userid.restart()
             self.device.jobs.jobs.clear()
             self.device.jobs.last_number = 0
 

@@ -96,6 +96,30 @@ def _age(session: Mapping[str, str], now: float) -> float:
         return 0.0
 
 
+def clear(device: PanosDevice, node: Element, _call: Call) -> Answer:
+    """End the sessions that match every word of a filter; without one, all of them.
+
+    No test may do the latter: it would be the outage of a plant (`PanosMock` fails then).
+    """
+    wanted = {
+        _FIELDS.get(str(word.tag), str(word.tag)): text_of(word)
+        for word in node.iterfind("filter/*")
+    }
+    if not any(wanted.values()):
+        device.cleared_all += 1
+    now = device.clock()
+    ended = [one for one in device.sessions if _matches(one, wanted, now)]
+    device.sessions = [one for one in device.sessions if one not in ended]
+    return result("<member>sessions cleared</member>")
+
+
+def clear_one(device: PanosDevice, node: Element, _call: Call) -> Answer:
+    """End a session by its number."""
+    number = text_of(node)
+    device.sessions = [one for one in device.sessions if one.get("idx") != number]
+    return result(f"<member>session {escape(number)} cleared</member>")
+
+
 def one(device: PanosDevice, node: Element, _call: Call) -> Answer:
     """Show the details of a session by its number."""
     number = text_of(node)

@@ -162,14 +162,15 @@ def _registered_ip(device: Device, node: Element, _call: Call) -> Answer:
     wanted = None if tag is None else tag.get("name")
     found = [
         (ip, tags)
-        for ip, tags in device.userid.registered.items()
+        for ip, tags in device.userid.held().items()
         if tags and address in {"", ip} and (wanted is None or wanted in tags)
     ]
     start = int(text_of(node.find("start-point")) or "1") - 1
     limit = int(text_of(node.find("limit")) or _PAGE)
     page = found[start : start + limit]
     rows = "".join(
-        f'<entry ip={quoteattr(ip)} from_agent="0" persistent="1"><tag>'
+        f'<entry ip={quoteattr(ip)} from_agent="0" '
+        f'persistent="{int(ip not in device.userid.forgotten)}"><tag>'
         + "".join(f"<member>{escape(each)}</member>" for each in tags)
         + "</tag></entry>"
         for ip, tags in page

@@ -1,7 +1,15 @@
-"""User-ID messages: logins and registered addresses, kept in memory."""
+"""User-ID messages: logins and registered addresses, kept in memory.
+
+Sources: the vendor's API usage guide (``persistent`` on an address, by default kept over a restart;
+``timeout`` of a tag in seconds, 0 never, at most 2,592,000), recorded requests and answers of
+pan-os-python and minemeld (what is answered to repeats). What a device does that has no room is not
+recorded: the words of the refusal are assumed. Release notes name the faults: PAN-197935 and
+PAN-193733 (registered with success and not there), PAN-195661 (there, and not in the group).
+"""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -10,9 +18,13 @@ from segctl_mocks.panos.answers import Answer, ApiError, malformed
 from segctl_mocks.panos.tree import MalformedError, parse, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from segctl_mocks.panos.tree import Element
+
+
+#: Seconds that a tag may last.
+_LONGEST = 2_592_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +38,47 @@ class Complaint:
 
 @dataclass(slots=True)
 class UserId:
-    """Mappings of users and tags to addresses."""
+    """Mappings of users and tags to addresses.
 
+    `registered` says when each tag of an address ends, None for never. `forgotten` has the
+    addresses that a restart forgets. `room` is for how many addresses there is any. With `deaf`
+    success is answered and nothing registered; with `late` groups hold what they held.
+    """
+
+    clock: Callable[[], float] = time.time
     logins: dict[str, str] = field(default_factory=dict[str, str])
-    registered: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    registered: dict[str, dict[str, float | None]] = field(
+        default_factory=dict[str, "dict[str, float | None]"]
+    )
+    forgotten: set[str] = field(default_factory=set[str])
+    room: int = 1000
+    deaf: bool = False
+    late: frozenset[str] | None = None
+
+    def held(self) -> dict[str, tuple[str, ...]]:
+        """Return the tags of each address that has any, those that have ended taken away."""
+        now = self.clock()
+        for address, tags in tuple(self.registered.items()):
+            for tag, ends in tuple(tags.items()):
+                if ends is not None and ends <= now:
+                    del tags[tag]
+            if not tags:
+                del self.registered[address]
+                self.forgotten.discard(address)
+        return {address: tuple(tags) for address, tags in self.registered.items()}
+
+    def in_groups(self) -> dict[str, tuple[str, ...]]:
+        """Return what groups are filled from."""
+        held = self.held()
+        if self.late is None:
+            return held
+        return {address: tags for address, tags in held.items() if address in self.late}
+
+    def restart(self) -> None:
+        """Forget what is not persistent."""
+        for address in self.forgotten:
+            self.registered.pop(address, None)
+        self.forgotten.clear()
 
     def handle(self, params: Mapping[str, str]) -> Answer:
         """Take one ``uid-message``."""
@@ -59,19 +108,29 @@ class UserId:
             elif kind == "logout":
                 self.logins.pop(address, None)
             elif kind in {"register", "unregister"}:
-                tags = [text_of(member) for member in entry.iter("member")]
-                yield from self._register(kind, address, tags)
+                yield from self._register(kind, address, entry)
 
-    def _register(self, kind: str, address: str, tags: list[str]) -> Iterator[Complaint]:
+    def _register(self, kind: str, address: str, entry: Element) -> Iterator[Complaint]:
         """Repeats are complained about; pan-os-python knows their endings."""
+        if kind == "register" and self.deaf:
+            return
+        now, held = self.clock(), self.held()
+        if kind == "register" and address not in held and len(held) >= self.room:
+            yield Complaint(kind, address, "registered ip table is full")
+            return
+        if kind == "register" and entry.get("persistent", "1") == "0":
+            self.forgotten.add(address)
         have = self.registered.setdefault(address, {})
-        for tag in tags or list(have):
-            if kind == "register" and tag in have:
+        tags = [(text_of(one), one.get("timeout") or "0") for one in entry.iter("member")]
+        for tag, timeout in tags or [(tag, "0") for tag in have]:
+            if not timeout.isdigit() or int(timeout) > _LONGEST:
+                yield Complaint(kind, address, f"timeout {timeout} is invalid")
+            elif kind == "register" and tag in have:
                 yield Complaint(kind, address, f"tag {tag} already exists, ignore")
             elif kind == "unregister" and tag not in have:
                 yield Complaint(kind, address, f"tag {tag} does not exist, ignore unreg")
             elif kind == "register":
-                have[tag] = None
+                have[tag] = now + int(timeout) if int(timeout) else None
             else:
                 del have[tag]
 

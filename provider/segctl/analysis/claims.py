@@ -233,7 +233,7 @@ def unused_objects(policy: Policy, referenced: frozenset[str]) -> Iterator[Findi
                 if name not in used[space]:
                     used[space].add(name)
                     open_names.append(name)
-    filled = any(not group.members for group in policy[AddressGroup])
+    filled = any(not group.members and not group.contained for group in policy[AddressGroup])
     kinds = (
         (Address, "address"),
         (AddressGroup, "address"),

@@ -69,8 +69,8 @@ def _linted(
     known = ground(reading, zones)
     for at in seen.asked:
         rule, match = seen.rules[at], seen.matches[at]
-        if match is None:
-            continue
+        if match is None or (rule.leading and not match.allows):
+            continue  # disabled, or of those that contain: they match nobody until then
         never = [*never_matches(rule, match, known, real=bool(seen.parts[at]))]
         without = [] if any(one.kind == "never_matches" for one in never) else [*_idle(seen, at)]
         found += [*never, *without]

@@ -141,13 +141,15 @@ class Beyond:
     `implied` are objects that the policy does not have, by name, with what they are; `filled` what
     objects hold that the device fills. With `now`, they mean what they held when it was read; else
     they may hold anything. Rules with wildcard addresses that overlap are taken `in_order` of the
-    rules, or else perhaps the narrowest first.
+    rules, or else perhaps the narrowest first. `contained` is who is contained; None: nobody is, as
+    is declared.
     """
 
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
     now: bool = False
     in_order: bool = False
+    contained: Filled | None = None
 
 
 class Words:
@@ -195,6 +197,8 @@ class Words:
         if name == ANY:
             return exact(ALL_ADDRESSES)
         if (group := self._address_groups.get(name)) is not None:
+            if group.contained:
+                return self._contained()
             if not group.members:
                 return self._filled(name, f"{name} is a group whose members the device fills in")
             found = self._members(name, group.members, self.address)
@@ -233,6 +237,15 @@ class Words:
                 return _unknown_addresses(_nested(name))
             found = _union([found, *inside])
         return Meaning(ALL_ADDRESSES, found.sure, (why,)) if held.lasting == "at least" else found
+
+    def _contained(self) -> Meaning[Numbers]:
+        """Return who is contained: for certain, since only `segctl contain` and time change it."""
+        held = self._beyond.contained
+        if held is None:
+            return exact(addresses(()))
+        if held.unread:
+            return _unknown_addresses(f"who is contained cannot be read: {held.unread}")
+        return exact(addresses(map(interval, held.addresses)))
 
     def members(self, name: str) -> tuple[str, ...]:
         """Return the members of a group of addresses, none for what is no group."""

@@ -38,6 +38,13 @@ drift_app = typer.Typer(epilog=epilog("drift"), invoke_without_command=True, ric
 evidence_app = typer.Typer(
     epilog=epilog("evidence"), invoke_without_command=True, rich_markup_mode=None
 )
+contain_app = typer.Typer(
+    help="Cut an address, asset or zone off at every firewall of its paths, for a time.",
+    epilog=epilog("contain"),
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(contain_app, name="contain")
 app.add_typer(mock_app, name="mock")
 app.add_typer(drift_app, name="drift")
 app.add_typer(evidence_app, name="evidence")
@@ -150,6 +157,11 @@ def needs_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise UsageError("no command was given")
+
+
+@contain_app.callback()
+def _contain(context: typer.Context) -> None:
+    needs_command(context)
 
 
 @mock_app.callback()

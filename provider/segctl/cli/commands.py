@@ -28,6 +28,7 @@ OVERVIEW = {
     "apply": "Make the devices what the inventory says: a saved plan verbatim, or plan and ask.",
     "drift": "Compare the devices with the inventory; never writes to a device and never locks "
     "one.",
+    "contain": "Cut an address, asset or zone off at every firewall of its paths, for a time.",
     "history": "Show what was applied to devices, from the audit journal; never writes to a "
     "device.",
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
@@ -65,6 +66,7 @@ _MODULES = (
     "plan",
     "apply",
     "drift",
+    "contain",
     "check",
     "lint",
     "prove",

@@ -27,6 +27,19 @@ EXAMPLES = {
         "segctl check --from scada1 --to plc1 --application modbus.read --port 502",
         "segctl check checks.yml --declared",
     ),
+    "contain": (
+        "segctl contain asset hmi1 --for 2h --reason 'ransom note on the screen'",
+        "segctl contain status --heal",
+    ),
+    "contain host": ("segctl contain host 10.20.2.31 --for 30m --reason 'scans the PLCs'",),
+    "contain asset": (
+        "segctl contain asset hmi1 --for 2h --reason 'ransom note on the screen'",
+        "segctl contain asset scada1 --for 1h --reason test --cut-essential",
+    ),
+    "contain zone": ("segctl contain zone supervisory --for 1h --reason 'worm in the zone'",),
+    "contain list": ("segctl contain list", "segctl contain list --json"),
+    "contain status": ("segctl contain status", "segctl contain status --heal"),
+    "contain release": ("segctl contain release hmi1 --reason 'rebuilt, CHG-77'",),
     "history": (
         "segctl history fw-cell1 --since 2026-11-01",
         "segctl history verify --expect 42:sha256:0f1c…",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import findings, naming, rules
+from segctl.compiler.containing import containing
 from segctl.compiler.objects import Assets, Objects
 from segctl.compiler.ownership import Ownership
 from segctl.compiler.routing import routes
@@ -103,7 +104,8 @@ class _Compiler:
             *rules.permitting(device, legs, objects, self.problems),
             *rules.inside_zones(device, self._zones),
         ]
-        self.problems += rules.same_names(device, (rule.name for rule in made))
+        every, contained = containing(device, made)
+        self.problems += rules.same_names(device, (rule.name for rule in every))
         zones = _zones(device)
         used = {leg.flow.schedule for leg in legs}
         return Desired(
@@ -111,7 +113,7 @@ class _Compiler:
             policy=DeclaredPolicy(
                 zones=zones if device.manage_zones else (),
                 addresses=objects.addresses(),
-                address_groups=objects.groups(),
+                address_groups=(*objects.groups(), *contained),
                 services=objects.services(),
                 schedules=tuple(
                     _schedule(item)
@@ -119,7 +121,7 @@ class _Compiler:
                     if item.name in used
                 ),
                 defaults=_defaults(device),
-                rules=tuple(made),
+                rules=every,
             ),
             closing=rules.closing(device),
             bindings=self._bindings(device, zones),

@@ -111,6 +111,7 @@ def import_device(
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,
         default_rules=default_rules(live, forwarding),
+        containment=managed.containment,
         ha_peer=device.ha_peer,
     )
     whole = Site(
@@ -192,14 +193,16 @@ def bindings_of(
 
 def position_of(live: Live) -> Position:
     """Return where our block stands; a device without one gets it below the rules of others."""
-    ours = {rule.name for rule in live.policy.rules}
+    leading = {rule.name for rule in live.policy.rules if rule.leading}
+    ours = {rule.name for rule in live.policy.rules} - leading
+    order = [name for name in live.order if name not in leading]
     above: list[str] = []
     below: list[str] = []
-    for name in live.order:
+    for name in order:
         if name in ours:
             break
         above.append(name)
-    others = [name for name in live.order if name not in ours]
+    others = [name for name in order if name not in ours]
     below = others[len(above) :]
     if not ours or (above and not below):
         return Position(where="last")

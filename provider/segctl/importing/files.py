@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.compiler.naming import DEFAULT_SITE
+from segctl.importing.contained import containment_text
 from segctl.importing.words import group_name, one_line
 from segctl.importing.yaml import comments, entry, flow, listed, mapping, scalar
 from segctl.inventory.loading import ways_of
@@ -99,6 +100,7 @@ def _host_vars(device: Device, site: str) -> list[str]:
         *forwarding_text(device),
         *default_text(device),
         *schedules_text(device),
+        *containment_text(device, site),
     ]
 
 

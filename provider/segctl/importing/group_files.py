@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.importing.contained import containment_text
 from segctl.importing.files import (
     conduits_text,
     default_text,
@@ -57,7 +58,7 @@ def group_files(
         {
             "hosts.yml": _hosts(firewalls, group, connections),
             **own,
-            f"group_vars/{group}/panorama.yml": _common(first),
+            f"group_vars/{group}/panorama.yml": _common(first, site_id),
             f"group_vars/{group}/zones.yml": zones_text(site, name, zone_notes, site_id),
             f"group_vars/{group}/conduits.yml": conduits_text(site, name, conduit_notes, left),
         }
@@ -107,7 +108,7 @@ def _host_vars(device: Device, site: str) -> list[str]:
     ]
 
 
-def _common(device: Device) -> list[str]:
+def _common(device: Device, site: str) -> list[str]:
     """Return what only the whole device group can have."""
     return [
         "# The device group, and what all its firewalls have in common.",
@@ -123,4 +124,5 @@ def _common(device: Device) -> list[str]:
         *forwarding_text(device),
         *default_text(device),
         *schedules_text(device),
+        *containment_text(device, site),
     ]

@@ -208,6 +208,7 @@ def _firewalls(
                 log_forwarding=forwarding if is_word(forwarding) else "",
                 schedules=suggested.schedules,
                 default_rules=default_rules(whole, forwarding),
+                containment=managed.containment,
                 serial=serial or one.serial,
                 peer_serial=peers[0].partition("/")[0] if peers else one.peer_serial,
                 scope=replace(one.scope, name=part) if part else one.scope,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
+from segctl.importing.contained import containment_of, contains
 from segctl.importing.functions import function_uses, protocol_uses
 from segctl.importing.labels import Labels, is_spelled, read_labels
 from segctl.importing.networks import networks_of
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from segctl.model.policy import Policy, Rule
-    from segctl.model.site import Device, Mode, PortRange, ProtocolUse, ThreatPrevention
+    from segctl.model.site import (
+        Containment,
+        Device,
+        Mode,
+        PortRange,
+        ProtocolUse,
+        ThreatPrevention,
+    )
     from segctl.providers.base import Live, Provider
 
 UNKNOWN = "unknown"
@@ -51,6 +59,7 @@ class Managed:
     profiles: tuple[tuple[str, str], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     log_forwarding: str = ""
+    containment: Containment | None = None
     warnings: tuple[Problem, ...] = ()
 
 
@@ -140,7 +149,8 @@ def _managed(
         conduits=tuple(_keyed(conduit) for conduit in conduits),
         profiles=profiles,
         schedules=tuple(reader.schedules[name] for name in sorted(reader.schedules)),
-        log_forwarding=_most(rule.log_setting for rule in reader.rules),
+        log_forwarding=_most(rule.log_setting for rule in reader.rules if not contains(rule)),
+        containment=containment_of(reader.rules),
         warnings=tuple(reader.warnings),
     )
 
@@ -314,7 +324,8 @@ class _Reader:
                 continue
             by_label.setdefault(rule.conduit, []).append(rule)
         for rule in self._policy.rules:
-            if not rule.flow and rule.name != naming.CLOSING_RULE and rule.type != "intrazone":
+            known = rule.name == naming.CLOSING_RULE or contains(rule)
+            if not rule.flow and not known and rule.type != "intrazone":
                 self._warn(f"rule {rule.name} has our tag but does not name its conduit", rule)
         found = [self._conduit(label, rules) for label, rules in sorted(by_label.items())]
         return tuple(conduit for conduit in found if conduit.flows)

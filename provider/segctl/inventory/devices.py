@@ -10,6 +10,7 @@ from typing import Final, Literal, cast
 
 from segctl.compiler.groups import PANORAMA
 from segctl.inventory.check import Checker, Node, Reference
+from segctl.inventory.containment import read_containment
 from segctl.inventory.schema import DAYS
 from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
@@ -116,6 +117,7 @@ def read_device(
         log_forwarding=str(found.get("segctl_log_forwarding") or ""),
         audit_comments=found.get("segctl_audit_comments") is True,
         schedules=schedules,
+        containment=read_containment(found, site, zone_key),
         manager=str(found.get("segctl_panorama") or ""),
         group=_group(found),
         serial=str(found.get("segctl_serial") or ""),

@@ -27,6 +27,7 @@ _COMMON: Final[Mapping[str, str]] = {
     "unmanaged": "segctl_unmanaged",
     "default_rules": "segctl_default_rules",
     "schedules": "segctl_schedules",
+    "containment": "segctl_containment",
 }
 
 

@@ -31,6 +31,7 @@ _POLICY: Final = (
     "segctl_threat_profiles",
     "segctl_log_forwarding",
     "segctl_schedules",
+    "segctl_containment",
 )
 
 

@@ -41,6 +41,8 @@ _BOOLEAN: Final = Scalar(kind="boolean")
 _DATE: Final = Scalar(kind="date")
 _LEVEL_0_4: Final = Scalar(kind="integer", minimum=0, maximum=4)
 _UP_TO_A_DAY: Final = Scalar(kind="duration", minimum=1, maximum=86400)
+#: The longest that PAN-OS keeps a registered address with a time (vendor's API usage guide).
+_UP_TO_30_DAYS: Final = Scalar(kind="duration", minimum=60, maximum=2_592_000)
 _WINDOWS: Final = Many(
     item=Scalar(kind="window", pattern=_WINDOW_PATTERN), or_one=True, not_empty=True
 )
@@ -259,6 +261,37 @@ _SCHEDULE: Final = Record(
     )
 )
 
+_CONTAINMENT: Final = Record(
+    fields=(
+        Field(
+            name="zones",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Zones whose assets and addresses may be contained (default: all).",
+        ),
+        Field(
+            name="never",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Assets that are contained only with --cut-essential.",
+        ),
+        Field(
+            name="survive",
+            shape=Many(item=_REFERENCE, or_one=True),
+            doc="Flows, as conduit/flow, that go on for who is contained (default: all that are "
+            "essential).",
+        ),
+        Field(
+            name="longest",
+            shape=_UP_TO_30_DAYS,
+            doc="For how long at most: seconds, or 30m, 8h, 7d (default 8h).",
+        ),
+        Field(
+            name="log_forwarding",
+            shape=_WORD,
+            doc="Log forwarding profile of what is denied (default: segctl_log_forwarding).",
+        ),
+    )
+)
+
 #: Merged by zone or conduit id: every variable whose name begins with one of these.
 ZONES: Final = "segctl_zones"
 CONDUITS: Final = "segctl_conduits"
@@ -350,6 +383,11 @@ HOST: Final = Record(
             doc="Write an audit comment on each rule that is created or changed (PAN-OS).",
         ),
         Field(name="segctl_log_forwarding", shape=_WORD, doc="Log forwarding profile."),
+        Field(
+            name="segctl_containment",
+            shape=_CONTAINMENT,
+            doc="Prepares what segctl contain needs: rules that deny nobody until then (PAN-OS).",
+        ),
         Field(
             name="segctl_schedules",
             shape=Table(key=_WORD, item=_SCHEDULE),

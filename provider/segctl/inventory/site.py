@@ -10,6 +10,7 @@ from segctl.inventory import pairs
 from segctl.inventory.causes import by_cause
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
+from segctl.inventory.containment import check_containment
 from segctl.inventory.devices import ZoneKey, platform_hint, platform_of, read_device
 from segctl.inventory.managers import SERIAL, check_groups, check_manager, managers
 from segctl.inventory.schema import CONDUITS, HOST, SITE_WIDE, ZONES
@@ -20,7 +21,7 @@ from segctl.model.errors import nearest
 from segctl.model.site import Conduit, Device, Site, Source, Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.inventory.model import Inventory, Layer
     from segctl.inventory.shapes import Table
@@ -128,9 +129,23 @@ class _Builder:
         }
         reader = ConduitReader(self.checker, zones, schedules)
         conduits = self._read_conduits(reader)
+        for one, device in zip(self._firewalls, devices, strict=True):
+            self._check_containment(one, device, zones.values(), conduits)
         self.checker.problems += shared_addresses(zones.values())
         self.checker.problems += former_ids(zones.values(), conduits)
         return Site(zones=tuple(zones.values()), conduits=conduits, devices=devices)
+
+    def _check_containment(
+        self,
+        firewall: _Firewall,
+        device: Device,
+        zones: Iterable[Zone],
+        conduits: Iterable[Conduit],
+    ) -> None:
+        before = self.checker.noted
+        check_containment(self.checker, firewall.found, device, zones, conduits)
+        if self.checker.noted > before:
+            self.wrong_hosts.add(firewall.name)
 
     # What is understood
 

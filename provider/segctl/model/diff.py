@@ -139,8 +139,11 @@ def _rules(
         if name not in wanted:
             yield Change(op="delete", kind="rule", name=name, before=rule)
     names = [renamed[name].name if name in renamed else name for name in order]
+    leading = {name for name, rule in wanted.items() if rule.leading}
     placed = (
-        placements(names, tuple(wanted), held=now.keys(), position=position) if position else {}
+        placements(names, tuple(wanted), held=now.keys(), position=position, leading=leading)
+        if position
+        else {}
     )
     for name, rule in wanted.items():
         before = now.get(name)
@@ -290,11 +293,13 @@ def placements(
     *,
     held: AbstractSet[str],
     position: Position,
+    leading: AbstractSet[str] = frozenset(),
 ) -> dict[str, Anchor]:
     """Return an anchor for every rule that is new or must move, in the order of execution.
 
     Rules of others never move. As many of ours as possible stay: the longest increasing
-    subsequence of those already in the right place among the others'.
+    subsequence of those already in the right place among the others'. Those that are `leading`
+    come first of ours, and belong before all of others.
     """
     others = [name for name in order if name not in held]
     place = gap(others, position)
@@ -304,12 +309,15 @@ def placements(
     for name in order:
         if name not in held:
             above += 1
-        elif above == place and name in rank:
+        elif name in rank and above == (0 if name in leading else place):
             standing.append(name)
     stay = {standing[index] for index in longest_increasing([rank[name] for name in standing])}
     result: dict[str, Anchor] = {}
-    previous = others[place - 1] if place else ""
+    previous = ""
+    above_block = others[place - 1] if place else ""
     for name in wanted:
+        if name not in leading and above_block:
+            previous, above_block = above_block, ""
         if name not in stay:
             result[name] = Anchor(where="after", rule=previous) if previous else Anchor(where="top")
         previous = name
@@ -338,8 +346,13 @@ def longest_increasing(values: Sequence[int]) -> list[int]:
     return chain[::-1]
 
 
-def in_place(order: Sequence[str], ours: AbstractSet[str], position: Position) -> bool:
-    """Whether our rules form one block where `position` says."""
+def in_place(
+    order: Sequence[str],
+    ours: AbstractSet[str],
+    position: Position,
+    leading: AbstractSet[str] = frozenset(),
+) -> bool:
+    """Whether our rules form one block where `position` says, those `leading` one at the top."""
     others = [name for name in order if name not in ours]
     try:
         place = gap(others, position)
@@ -349,6 +362,6 @@ def in_place(order: Sequence[str], ours: AbstractSet[str], position: Position) -
     for name in order:
         if name not in ours:
             above += 1
-        elif above != place:
+        elif above != (0 if name in leading else place):
             return False
     return True

@@ -185,6 +185,12 @@ class JournalError(SegctlError):
     code = "journal"
 
 
+class ContainmentError(SegctlError):
+    """Nobody was contained, because that is not asked for rightly, or is not prepared."""
+
+    code = "containment"
+
+
 class HistoryError(SegctlError):
     """The history of drift cannot be opened, written or read."""
 

@@ -23,6 +23,8 @@ AddressKind = Literal["network", "range", "fqdn", "wildcard", "dynamic"]
 RuleType = Literal["universal", "intrazone", "interzone"]
 
 ANY = "any"
+#: Tag of the rules that contain, and of those that stand above them: a block before all others.
+CONTAINMENT = "segctl-containment"
 APPLICATION_DEFAULT = "application-default"
 
 
@@ -48,10 +50,14 @@ class Address(Item):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressGroup(Item):
-    """A named set of address objects and groups."""
+    """A named set of address objects and groups.
+
+    One of those who are ``contained`` has no members: `segctl contain` fills it, no configuration.
+    """
 
     kind_name: ClassVar[str] = "address-group"
     members: tuple[str, ...]
+    contained: bool = False
     description: str = ""
     extras: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = field(default=(), compare=False)
@@ -174,6 +180,11 @@ class Rule(Item):
     targets: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def leading(self) -> bool:
+        """Whether it is of the block that stands before every rule that can be preceded."""
+        return CONTAINMENT in self.tags
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRule:
@@ -182,7 +193,7 @@ class DeclaredRule:
     ``protocols`` are protocols with access classes; ``applications`` are names of the platform's.
     ``enforce_functions``: a platform that cannot tell the functions apart must refuse the rule.
     ``profile_asked``: the conduit declares threat prevention; otherwise ``profile_group`` is the
-    device's default.
+    device's default. A ``leading`` rule contains, or goes on to hold for those who are contained.
     """
 
     kind_name: ClassVar[str] = "declared-rule"
@@ -207,6 +218,7 @@ class DeclaredRule:
     essential: bool = False
     enforce_functions: bool = True
     profile_asked: bool = False
+    leading: bool = False
     targets: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
@@ -280,8 +292,8 @@ class Kind:
 
 
 _FORMER = frozenset({"renamed_from"})
-#: A field that came later: without it, an item has the digest that it had before.
-_LATER = "targets"
+#: Fields that came later: without them, an item has the digest that it had before.
+_LATER = ("targets", "contained")
 
 #: Every kind of item, in the order in which they must be created: rules name all the others.
 KINDS: tuple[Kind, ...] = (
@@ -336,7 +348,7 @@ _JSON = json.JSONEncoder(default=str, separators=(",", ":"))
 @cache
 def _digested(cls: type[Item]) -> Callable[[Item], Any]:
     """Return a function that reads the values that an item's digest covers."""
-    names = [name for name in compared_fields(cls) if name != _LATER]
+    names = [name for name in compared_fields(cls) if name not in _LATER]
     if cls is Rule:
         names.insert(names.index("applications"), "once_protocols")
     return attrgetter(*names)
@@ -346,5 +358,7 @@ def canonical(item: Item) -> bytes:
     """Return the line that represents an item in digests."""
     values = _digested(type(item))  # type: ignore[arg-type] # as in `compared_fields`
     line = _JSON.encode(values(item)).encode() + b"\n"
-    later: tuple[str, ...] = getattr(item, _LATER, ())
-    return line + _JSON.encode({_LATER: later}).encode() + b"\n" if later else line
+    later = ((name, getattr(item, name, None)) for name in _LATER)
+    return line + b"".join(
+        _JSON.encode({name: value}).encode() + b"\n" for name, value in later if value
+    )

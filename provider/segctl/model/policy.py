@@ -22,6 +22,7 @@ from segctl.model.addresses import EVERYTHING, interval, merge, wildcard, wildca
 from segctl.model.items import (
     ANY,
     APPLICATION_DEFAULT,
+    CONTAINMENT,
     Action,
     Address,
     AddressGroup,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANY",
     "APPLICATION_DEFAULT",
+    "CONTAINMENT",
     "Action",
     "Address",
     "AddressGroup",

@@ -226,6 +226,22 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Containment:
+    """Who may be contained at a firewall, who never, what goes on meanwhile, and for how long.
+
+    Of the `zones` (keys; empty: all) an asset or address may be contained, never the assets of
+    `never`. Of flows, as ``conduit/flow``, those of `survives` go on; None: all that are essential.
+    `longest` is in seconds.
+    """
+
+    zones: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    survives: tuple[str, ...] | None = None
+    longest: int = 28_800
+    log_forwarding: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """A firewall that enforces conduits, or a group of firewalls that one manager gives rules.
 
@@ -253,6 +269,7 @@ class Device:
     serial: str = ""
     peer_serial: str = ""
     members: tuple[Device, ...] = ()
+    containment: Containment | None = None
     declared: Source = field(default=Source(), compare=False)
 
 

@@ -94,14 +94,15 @@ def foreseen(
         place: how many rules of others stand above our block then.
     """
     others = [rule.name for rule in live.others.rules]
-    mine = [rule.name for rule in wanted.rules]
+    leading = [rule.name for rule in wanted.rules if rule.leading]
+    mine = [rule.name for rule in wanted.rules if not rule.leading]
     kept = live.policy.replace(
         rules=(), defaults=() if wanted[DefaultRule] else live.policy[DefaultRule]
     )
     after = replace(
         live,
         policy=kept.beside(wanted),
-        order=(*others[:place], *mine, *others[place:]),
+        order=(*leading, *others[:place], *mine, *others[place:]),
     )
     pushed = (*(rule.name for rule in live.pushed.rules), UNREAD_RULES)
     theirs = {*others, *pushed, *_DEFAULTS}
@@ -122,7 +123,8 @@ class _Teller:
         self._objects = by_name(self._held)
         self._denying = {rule.name for rule in self._held.rules if rule.action != "allow"}
         self._place = {rule.name: at for at, rule in enumerate(self._held.rules)}
-        at = [self._place[rule.name] for rule in live.policy.rules if rule.name in self._place]
+        block = (rule.name for rule in live.policy.rules if not rule.leading)
+        at = [self._place[name] for name in block if name in self._place]
         self._block = (min(at), max(at)) if at else None
 
     def told(self, found: Deviation) -> Told:

@@ -156,8 +156,10 @@ def compared(
         *pinned,
     )
     if provider.capabilities.ordered:
-        ours = {rule.name for rule in held.rules}
-        notes = (*notes, *findings.displaced(order, ours, position))
+        leading = {rule.name for rule in held.rules if rule.leading}
+        ours = {rule.name for rule in held.rules} - leading
+        block = [name for name in order if name not in leading]
+        notes = (*notes, *findings.displaced(block, ours, position))
     if to_apply:
         notes = (*notes, *lint_by_firewall(around, live, provider, notes))
     basis = _basis(wanted, live, provider, every, covers=covers, position=position)

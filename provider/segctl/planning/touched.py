@@ -50,7 +50,7 @@ _DECIDING: Mapping[str, frozenset[str]] = {
     ),
     DefaultRule.kind_name: frozenset({"action", "extras"}),
     Address.kind_name: frozenset({"value", "type", "extras"}),
-    AddressGroup.kind_name: frozenset({"members", "extras"}),
+    AddressGroup.kind_name: frozenset({"members", "contained", "extras"}),
     Service.kind_name: frozenset({"protocol", "ports", "extras"}),
     ServiceGroup.kind_name: frozenset({"members", "extras"}),
     ApplicationGroup.kind_name: frozenset({"members", "extras"}),

@@ -55,7 +55,8 @@ class Capabilities:
     `passes_outside`, packets pass freely between interfaces that are in no zone of ours. `port` is
     the TCP port at which devices are managed unless the inventory names another. With
     `forwards_only` rules judge what passes a device, never what comes to itself or goes from it.
-    With `audit_comments` sessions are `Commenting`. With `joins`, several hosts of the inventory
+    With `audit_comments` sessions are `Commenting`. With `contains` assets can be contained. With
+    `joins`, several hosts of the inventory
     can be one device, and the provider is `Joining`.
     """
 
@@ -75,6 +76,7 @@ class Capabilities:
     port: int = 0
     forwards_only: bool = False
     audit_comments: bool = False
+    contains: bool = False
     joins: bool = False
     services: tuple[Service, ...] = ()
 
@@ -141,6 +143,8 @@ class Live:
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     #: what objects of addresses held when it was read that it fills by itself, by name
     filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
+    #: who was contained when it was read; None where nothing is prepared for that
+    contained: Filled | None = None
     #: whether rules with wildcard addresses that overlap match in their order, not the narrowest
     in_order: bool = False
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -445,9 +449,15 @@ def without_wording(platform: str, item: Item) -> Item:
     return replace(item, **values)
 
 
-def reading(found: Provider, live: Live) -> Reading:
-    """Return everything that a device enforces, with the meanings of its names."""
-    return Reading(policy=live.effective(), platform=words_of(found, live), beyond=beyond(live))
+def reading(found: Provider, live: Live, *, contained: bool = False) -> Reading:
+    """Return everything that a device enforces, with the meanings of its names.
+
+    What is declared holds where nobody is contained: only with `contained` it counts who is.
+    """
+    more = beyond(live)
+    if contained:
+        more = replace(more, contained=live.contained)
+    return Reading(policy=live.effective(), platform=words_of(found, live), beyond=more)
 
 
 def beyond(live: Live) -> Beyond:

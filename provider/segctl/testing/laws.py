@@ -214,16 +214,17 @@ def fewest_moves(harness: ProviderHarness) -> None:
             made = reach(harness, bench, wanted)
             after = read(harness, bench)
         ours = [rule.name for rule in after.policy.rules]
-        require(in_place(after.order, set(ours), made.position))
+        leading = {rule.name for rule in after.policy.rules if rule.leading}
+        require(in_place(after.order, set(ours), made.position, leading))
         others = [name for name in before.order if name in before.other_rules]
         require([name for name in after.order if name in after.other_rules] == others)
         moves = sum(change.op == "move" for change in made.changes)
-        require(moves == _fewest(before, ours, made), made.changes)
+        require(moves == _fewest(before, ours, made, leading), made.changes)
 
     trial(law)
 
 
-def _fewest(before: Live, ours: Sequence[str], made: DevicePlan) -> int:
+def _fewest(before: Live, ours: Sequence[str], made: DevicePlan, leading: set[str]) -> int:
     """Count the moves that no way of moving could do without."""
     renamed = {
         change.before.name: change.name
@@ -241,7 +242,7 @@ def _fewest(before: Live, ours: Sequence[str], made: DevicePlan) -> int:
         name = renamed.get(held, held)
         if held in before.other_rules:
             above += 1
-        elif name in rank and above == place:
+        elif name in rank and above == (0 if name in leading else place):
             standing.append(rank[name])
     return len(common) - len(longest_increasing(standing))
 

@@ -14,6 +14,7 @@ from segctl.compiler.groups import gathered
 from segctl.model.site import (
     Asset,
     Conduit,
+    Containment,
     Endpoint,
     Flow,
     PortRange,
@@ -147,6 +148,18 @@ def sites(draw: DrawFn, device: Device, platform: Capabilities, *, flows: int = 
     return Site(zones=zones, conduits=tuple(conduits), devices=(device,))
 
 
+def containments(platform: Capabilities) -> SearchStrategy[Containment | None]:
+    """Nothing prepared, or who may be contained without or with flows that go on meanwhile."""
+    none = st.none()
+    if not platform.contains:
+        return none
+    some = st.builds(
+        Containment,
+        survives=st.sampled_from((None, (), ("c-a/f0", "c-b/f1", "c-c/f0"))),
+    )
+    return st.one_of(none, some)
+
+
 def desired(device: Device, platform: Capabilities) -> SearchStrategy[Desired]:
     """What inventories of `sites` compile to for `device`, or for all firewalls of a group."""
     return sites(device, platform).map(lambda site: compiled(site, device))
@@ -156,7 +169,10 @@ def compiled(site: Site, device: Device) -> Desired:
     """Compile an inventory for a firewall, or for the firewalls of a group together."""
     if not device.members:
         return compile_site(site, TODAY)[device.name]
-    firewalls = tuple(replace(one, position=device.position) for one in device.members)
+    firewalls = tuple(
+        replace(one, position=device.position, containment=device.containment)
+        for one in device.members
+    )
     every = compile_site(replace(site, devices=firewalls), TODAY)
     (found,) = gathered(every, [one.name for one in firewalls])
     return found

@@ -12,7 +12,7 @@ from segctl.model.site import Position
 from segctl.planning.apply import Order, apply_device
 from segctl.planning.make import plan_device
 from segctl.testing.packets import packets
-from segctl.testing.strategies import desired
+from segctl.testing.strategies import containments, desired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +91,13 @@ def _examples(draw: DrawFn, harness: ProviderHarness) -> _Shown:
     if harness.anchor:
         positions.append(Position(where="before", rule=harness.anchor))
         positions.append(Position(where="after", rule=harness.anchor))
-    device = replace(harness.device, position=draw(st.sampled_from(positions)))
-    return _Shown(draw(desired(device, harness.provider.capabilities)))
+    can = harness.provider.capabilities
+    device = replace(
+        harness.device,
+        position=draw(st.sampled_from(positions)),
+        containment=draw(containments(can)),
+    )
+    return _Shown(draw(desired(device, can)))
 
 
 def draw_desired(data: DataObject, harness: ProviderHarness, label: str = "desired") -> Desired:

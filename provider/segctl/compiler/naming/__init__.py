@@ -5,6 +5,7 @@ every reading of it where ids that hold dots or hyphens allow several. A name th
 decodes to nothing: what it stood for is not in it any more.
 """
 
+from segctl.compiler.naming.contained import ContainedNote, decode_contained, encode_contained
 from segctl.compiler.naming.groups import (
     JOIN,
     application_group,
@@ -14,6 +15,7 @@ from segctl.compiler.naming.groups import (
 )
 from segctl.compiler.naming.marks import (
     CLOSING_DESCRIPTION,
+    CONTAINING_DESCRIPTION,
     LONGEST,
     Description,
     Mark,
@@ -52,6 +54,8 @@ from segctl.compiler.naming.objects import (
 )
 from segctl.compiler.naming.rules import (
     CLOSING_RULE,
+    CONTAINED,
+    CONTAINING_RULES,
     DEFAULT_SITE,
     RuleName,
     decode_intrazone_rule,
@@ -67,10 +71,14 @@ from segctl.compiler.naming.short import is_shortened, shorten
 __all__ = [
     "CLOSING_DESCRIPTION",
     "CLOSING_RULE",
+    "CONTAINED",
+    "CONTAINING_DESCRIPTION",
+    "CONTAINING_RULES",
     "DEFAULT_SITE",
     "JOIN",
     "LONGEST",
     "PREFIX",
+    "ContainedNote",
     "Description",
     "Mark",
     "Named",
@@ -81,6 +89,7 @@ __all__ = [
     "below",
     "cut",
     "decode_comment",
+    "decode_contained",
     "decode_description",
     "decode_function",
     "decode_intrazone_description",
@@ -93,6 +102,7 @@ __all__ = [
     "decode_service",
     "decode_several",
     "encode_comment",
+    "encode_contained",
     "encode_mark",
     "function_name",
     "heads",

@@ -15,6 +15,8 @@ from datetime import date
 LONGEST = 1023
 #: Of the rule that closes our block.
 CLOSING_DESCRIPTION = "nothing else passes between these zones"
+#: Of the rules that contain.
+CONTAINING_DESCRIPTION = "denies whoever segctl contain has put into its group"
 _CUT = "…"
 
 _MARK = re.compile(r"\[segctl(?: conduit=(\S+) flow=(\S+))?(?: essential=(\w*))?\] ?")

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 DEFAULT_SITE = "site"
 CLOSING_RULE = "segctl.deny"
+#: The group of those who are contained; also the tag by which an address is in it.
+CONTAINED = "segctl-contained"
+#: The rules that deny what those who are contained send, and what is sent to them.
+CONTAINING_RULES = {
+    "segctl.contained-source": "source",
+    "segctl.contained-destination": "destination",
+}
 _INTRAZONE = "segctl.intrazone-deny."
 
 Pair = tuple[str, str]

@@ -31,6 +31,7 @@ CAPABILITIES = Capabilities(
     tells_authors=True,
     pairs=True,
     audit_comments=True,
+    contains=True,
     joins=True,
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Element = etree._Element  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
 
 _MARKED = (names.TAG,)
+#: How `text_of` spells what fills the group of those who are contained.
+_CONTAINED = f"dynamic{{filter={names.CONTAINED_FILTER}}}"
 _ADDRESS_KINDS: dict[str, AddressKind] = {
     "ip-netmask": "network",
     "ip-range": "range",
@@ -222,8 +224,15 @@ def parse_address(element: Element) -> tuple[Address, Tags]:
 
 
 def parse_address_group(element: Element) -> tuple[AddressGroup, Tags]:
-    """Read an address group and its tags; a dynamic one has ``extras`` instead of members."""
+    """Read an address group and its tags; a dynamic one has ``extras`` instead of members.
+
+    That of those who are contained is known as such while its mark and its filter are ours.
+    """
     values, tags, found = _described(element, ("static",))
+    extras = values.get("extras", ())
+    if names.TAG in tags and _CONTAINED in extras and not found:
+        rest = tuple(text for text in extras if text != _CONTAINED)
+        values |= {"contained": True, "extras": rest}
     return AddressGroup(members=members(found[0]) if found else (), **values), tags
 
 
@@ -389,7 +398,10 @@ def _(item: Address) -> Element:
 @write.register
 def _(item: AddressGroup) -> Element:
     entry = _entry(item.name)
-    _list(entry, "static", item.members)
+    if item.contained:
+        _leaf(etree.SubElement(entry, "dynamic"), "filter", names.CONTAINED_FILTER)
+    else:
+        _list(entry, "static", item.members)
     _leaf(entry, "description", item.description)
     _list(entry, "tag", [names.TAG])
     return entry

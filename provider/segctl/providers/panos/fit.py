@@ -15,6 +15,7 @@ from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
+    CONTAINMENT,
     Address,
     AddressGroup,
     ApplicationGroup,
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
 
 TAG = Tag(name=names.TAG, comments="Managed by segctl: changes made by hand are drift")
+CONTAINMENT_TAG = Tag(
+    name=CONTAINMENT, comments="segctl: what holds while somebody is contained, before all else"
+)
 _TAGS = (names.TAG,)
+_LEADING_TAGS = (names.TAG, CONTAINMENT)
 
 
 _UNWRITABLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
@@ -59,7 +64,10 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
     rules = tuple(_rule(rule, new, groups, services, warnings) for rule in policy.rules)
     fitted = Policy(
         zones=policy[FirewallZone],
-        tags=(TAG,) if rules else (),
+        tags=(
+            *((TAG,) if rules else ()),
+            *((CONTAINMENT_TAG,) if any(rule.leading for rule in rules) else ()),
+        ),
         addresses=tuple(_address(item, new) for item in policy[Address]),
         address_groups=tuple(_address_group(item, new) for item in policy[AddressGroup]),
         services=tuple(services[name] for name in sorted(services)),
@@ -153,7 +161,7 @@ def _rule(
         destinations=_renamed(rule.destinations, new),
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
-        tags=_TAGS,
+        tags=_LEADING_TAGS if rule.leading else _TAGS,
         renamed_from=_former(rule.renamed_from),
         # the mark of an essential rule holds its seal: `sealed` adds it to the fitted rule
         description=None if rule.essential else _described(rule),

@@ -10,9 +10,14 @@ import re
 from typing import Any
 
 from segctl.compiler import naming
+from segctl.model.policy import CONTAINMENT
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by their names.
 TAG = "segctl"
+#: Tag objects of ours: the mark, and the one of the rules that contain.
+TAGS = frozenset({TAG, CONTAINMENT})
+#: What fills the group of those who are contained: addresses with this tag.
+CONTAINED_FILTER = f"'{naming.CONTAINED}'"
 MAX_NAME = 63
 MAX_SHORT_NAME = 31
 MAX_DESCRIPTION = naming.LONGEST

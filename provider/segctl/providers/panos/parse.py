@@ -30,6 +30,7 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    contained,
     containers,
     content_ports,
     contents,
@@ -206,6 +207,16 @@ def _parse(document: bytes) -> PanosLive:
     by_panorama = put.as_pushed(zones, unclear)
     held_zones = (*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones))
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
+    filled = contents.read(
+        snapshot,
+        ours.beside(others),
+        put.rules,
+        roots=(own.rest, shared.rest),
+        lists=put.named("external-list"),
+        regions=put.named("region"),
+    )
+    inside = contained.held(ours.beside(others), filled)
+    registered = snapshot.parts.get(contained.PART)
     pair = snapshot.parts.get("pair")
     members, read = ((), "") if pair is None else standing.from_part(small(host, "pair", pair))
     return PanosLive(
@@ -229,14 +240,8 @@ def _parse(document: bytes) -> PanosLive:
             for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
             for name in sorted({*found, *put.named(kind)})
         },
-        filled=contents.read(
-            snapshot,
-            ours.beside(others),
-            put.rules,
-            roots=(own.rest, shared.rest),
-            lists=put.named("external-list"),
-            regions=put.named("region"),
-        ),
+        filled=filled,
+        contained=inside,
         ports=content_ports.read(snapshot),
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
         containers=containers.read(
@@ -251,6 +256,11 @@ def _parse(document: bytes) -> PanosLive:
             *pushed.findings(by_panorama, put.no_zones),
             *(standing.findings(members, read) if members else ()),
             *systems.external(zones),
+            *contained.notes(
+                None if registered is None else small(host, contained.PART, registered),
+                host,
+                inside,
+            ),
         ),
         state=locks.state(
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)
@@ -434,7 +444,7 @@ def named(rest: Rest) -> Iterator[Item]:
 def is_ours(item: Item) -> bool:
     """Whether one of the few kinds without our tag is ours: by its name."""
     if isinstance(item, Tag):
-        return item.name == names.TAG
+        return item.name in names.TAGS
     if isinstance(item, ServiceGroup):
         return False
     return is_prefixed(item.name)

@@ -338,7 +338,7 @@ def foreign(rule: Rule, origin: str) -> Rule:
         flow="",
         essential=False,
         seal="",
-        tags=tuple(tag for tag in rule.tags if tag != names.TAG),
+        tags=tuple(tag for tag in rule.tags if tag not in names.TAGS),
         description="" if ours else rule.description,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ParseError
 from segctl.providers.panos import (
+    contained,
     containers,
     content_ports,
     filled,
@@ -117,6 +118,7 @@ class Reader:
         held = [parts[name] for name in configured if name in parts]
         found = filled.ask(self.get, held, self.location.name)
         found |= user_groups.ask(self.get, held, self.location.name)
+        found |= contained.ask(self.get, held, self.location.name)
         if found:
             found[filled.AT] = _now(system).encode()
         return found | content_ports.ask(self.config, held, parts.get(containers.PART, b""))

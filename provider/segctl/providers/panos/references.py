@@ -192,7 +192,7 @@ def _is_ours(place: Place) -> bool:
         return False
     kind, name = place[:2]
     if kind == "tag":
-        return name == names.TAG
+        return name in names.TAGS
     return kind in _PREFIXED and is_prefixed(name)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segctl.transports.transcript import Words
 
 _TYPES: Final[tuple[LiteralString, ...]] = (
-    *("keygen", "config", "op", "commit", "log", "report", "version"),
+    *("keygen", "config", "op", "commit", "log", "report", "user-id", "version"),
 )
 _ACTIONS: Final[tuple[LiteralString, ...]] = (
     *("get", "show", "complete", "set", "edit", "delete", "move", "rename", "multi-config"),
@@ -47,6 +47,8 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("object", "dynamic-address-group", "dns-proxy", "user", "group", "name", "external-list"),
     *("type", "ip", "domain", "url", "predefined-ip", "user-group"),
     *("devicegroups", "dg-hierarchy", "audit", "version"),
+    *("registered-ip", "limit", "start-point", "clear", "source-port", "destination-port"),
+    *("uid-message", "payload", "register", "unregister", "update"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"

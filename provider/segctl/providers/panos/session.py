@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
 from segctl.providers.panos import commands, configlog, hits, matching, refusals
+from segctl.providers.panos.containing import FirewallCell
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import clock
 from segctl.providers.panos.place import Place
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from segctl.analysis.decide import Packet
+    from segctl.providers.containing import Cell
     from segctl.providers.counting import Counts
     from segctl.providers.logs import Author, DeviceLog
     from segctl.providers.panos.part import Part
@@ -174,6 +176,13 @@ class PanosSession:
             hits.counts(one, self.part.location.name, rules, window, risky=risky)
             for one in (place.member, *found)
         ]
+
+    # --- containing --------------------------------------------------------------------------
+
+    def cells(self) -> Sequence[Cell]:
+        """Return the firewall, or both members of a pair: each has a list of its own."""
+        vsys = self.part.location.name
+        return [FirewallCell(member=one, vsys=vsys) for one in self._place.members]
 
     # --- locking -----------------------------------------------------------------------------
 

@@ -178,7 +178,7 @@ def _look(kind: str, entry: Element) -> _Seen:
 def _ours(kind: str, entry: Element) -> bool:
     name = entry.get("name", "")
     if kind == "tag":
-        return name == names.TAG
+        return name in names.TAGS
     if kind in ("application-group", "schedule"):
         return is_prefixed(name)
     marked = any(tag.text == names.TAG for tag in entry.iterfind("tag/member"))

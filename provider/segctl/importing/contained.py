@@ -1,0 +1,58 @@
+"""What the rules that contain on a device say of what was declared; not who may be, or how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.compiler import naming
+from segctl.importing.words import is_word
+from segctl.importing.yaml import entry, listed, mapping
+from segctl.model.site import Containment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from segctl.model.policy import Rule
+    from segctl.model.site import Device
+
+
+def contains(rule: Rule) -> bool:
+    """Whether a rule of ours is one of those that deny who is contained."""
+    return rule.leading and not rule.flow and rule.name in naming.CONTAINING_RULES
+
+
+def containment_of(rules: Sequence[Rule]) -> Containment | None:
+    """Return what the rules of ours were compiled from, None where nothing contains."""
+    denying = [rule for rule in rules if contains(rule)]
+    if not denying:
+        return None
+    going_on = _flows(rule for rule in rules if rule.leading)
+    essential = _flows(rule for rule in rules if rule.essential)
+    setting = denying[0].log_setting
+    return Containment(
+        survives=None if going_on == essential else tuple(sorted(going_on)),
+        log_forwarding=setting if is_word(setting) else "",
+    )
+
+
+def _flows(rules: Iterable[Rule]) -> set[str]:
+    return {f"{rule.conduit}/{rule.flow}" for rule in rules if rule.flow}
+
+
+def containment_text(device: Device, site: str) -> list[str]:
+    """Return the variable that prepares containment; flows of the site are named without it."""
+    held = device.containment
+    if held is None:
+        return []
+    body: list[str] = []
+    if held.survives is not None:
+        flows = [one.removeprefix(f"{site}.") for one in held.survives]
+        body += listed(2, "survive", flows) if flows else ["  survive: []"]
+    if held.log_forwarding and held.log_forwarding != device.log_forwarding:
+        body.append(entry(2, "log_forwarding", held.log_forwarding))
+    text = mapping(0, "segctl_containment", body) if body else ["segctl_containment: {}"]
+    return [
+        "",
+        "# Add what no device knows: the zones, who is never contained, the longest time.",
+        *text,
+    ]

@@ -1,0 +1,240 @@
+"""Who is contained, where it has been lost, and letting go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from segctl.analysis.ends import end_of, sites_of
+from segctl.compiler import naming
+from segctl.fleet.connections import target
+from segctl.model.addresses import interval, interval_text
+from segctl.model.errors import ContainmentError, DeviceError, SegctlError
+from segctl.operations.audit import HistoryOptions, applies
+from segctl.operations.contain import contain_on, each, networks_of
+from segctl.operations.loading import load_inventory
+from segctl.planning import containments
+from segctl.planning.audit import journal_file
+from segctl.planning.containing import Order, let_go, unprepared
+from segctl.providers.base import provider
+from segctl.providers.containing import Containing
+from segctl.transports.lock_owner import this_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from segctl.inventory import Loaded
+    from segctl.model.site import Device
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+    from segctl.planning.containments import Standing
+    from segctl.providers.containing import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An address that a firewall is told to contain, or ought to; `why` is a gap, if there is one.
+
+    `words` say until when, by whom and why.
+    """
+
+    device: str
+    address: str
+    words: str = ""
+    gap: str = ""
+
+
+def listed(common: CommonOptions, progress: Progress) -> tuple[Row, ...]:
+    """Return who is contained on every firewall where that is prepared; changes nothing.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+    """
+    loaded = load_inventory(common, progress)
+    devices = _prepared(loaded)
+    found = each(common, devices, partial(_rows, loaded), progress)
+    return tuple(row for rows in found for row in rows)
+
+
+def _prepared(loaded: Loaded) -> list[Device]:
+    return [
+        device
+        for device in loaded.site.devices
+        if device.containment is not None and not device.group and device.name in loaded.connections
+    ]
+
+
+def _rows(loaded: Loaded, device: Device, told: Callable[[str], None]) -> tuple[Row, ...]:
+    speaks = provider(device.platform)
+    rows: list[Row] = []
+    try:
+        where = target(device.name, loaded.connections[device.name], device.scope)
+        with speaks.connect(where, read_only=True, progress=told) as session:
+            for cell in session.cells() if isinstance(session, Containing) else ():
+                rows += _of_cell(cell, _held_rows)
+    except SegctlError as error:
+        rows.append(Row(device=device.name, address="", gap=str(error)))
+    return tuple(rows)
+
+
+def status(
+    common: CommonOptions, progress: Progress, *, heal: bool = False
+) -> tuple[tuple[Standing, ...], tuple[Row, ...]]:
+    """Return what is on record and holds, and the gaps: what a firewall ought to contain and lacks.
+
+    With `heal` gaps are closed where they can be, for the time that is left, and those that remain
+    are returned.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        JournalError: the journal cannot be read.
+    """
+    entries = applies(HistoryOptions()).chain.entries
+    wanted = containments.standing(entries, datetime.now(UTC))
+    loaded = load_inventory(common, progress)
+    devices = [
+        device
+        for device in loaded.site.devices
+        if any(device.name in one.devices for one in wanted)
+    ]
+    found = each(common, devices, partial(_gaps, loaded, wanted, heal=heal), progress)
+    known = {device.name for device in devices}
+    lost = (
+        Row(device=name, address=", ".join(one.addresses), gap="it is no longer in the inventory")
+        for one in wanted
+        for name in one.devices
+        if name not in known
+    )
+    return wanted, (*(row for rows in found for row in rows), *lost)
+
+
+def _gaps(
+    loaded: Loaded,
+    wanted: Sequence[Standing],
+    device: Device,
+    told: Callable[[str], None],
+    *,
+    heal: bool,
+) -> tuple[Row, ...]:
+    own = [one for one in wanted if device.name in one.devices]
+    connection = loaded.connections.get(device.name)
+    every = sorted({text for one in own for text in one.addresses})
+    if connection is None:
+        return (Row(device=device.name, address=", ".join(every), gap="-l does not select it"),)
+    if heal:
+        for one in own:
+            _heal(loaded, one, device, told)
+    found: list[Row] = []
+    speaks = provider(device.platform)
+    try:
+        where = target(device.name, connection, device.scope)
+        with speaks.connect(where, read_only=True, progress=told) as session:
+            live = speaks.parse(session.read())
+            rules = unprepared(live)
+            for cell in session.cells() if isinstance(session, Containing) else ():
+                found += _of_cell(cell, partial(_lacking, every, "; ".join(rules)))
+    except SegctlError as error:
+        found.append(Row(device=device.name, address=", ".join(every), gap=str(error)))
+    return tuple(found)
+
+
+def _heal(loaded: Loaded, wanted: Standing, device: Device, told: Callable[[str], None]) -> None:
+    """Contain again on one firewall for the time that is left; what fails shows as a gap."""
+    left = int((wanted.until - datetime.now(UTC)).total_seconds())
+    if left <= 0:
+        return
+    note = naming.ContainedNote(
+        until=wanted.until.replace(microsecond=0), id=wanted.id, by=wanted.by, why=wanted.reason
+    )
+    order = Order(
+        parts=tuple(map(interval, wanted.addresses)),
+        note=note,
+        seconds=left,
+        persistent=wanted.persistent,
+    )
+    contain_on(loaded, order, device, told)
+
+
+def release(common: CommonOptions, name: str, reason: str, progress: Progress) -> tuple[Row, ...]:
+    """Let an address, an asset or a zone go on every firewall; return what is left, with gaps.
+
+    Raises:
+        ContainmentError: nothing has this name, or nobody of it is contained anywhere.
+        JournalError: it could not be put on record, so that nothing was done.
+    """
+    loaded = load_inventory(common, progress)
+    try:
+        end = end_of(name, loaded.site, sites_of(loaded.site.devices))
+    except LookupError as error:
+        raise ContainmentError(": ".join(map(str, error.args))) from error
+    texts = tuple(interval_text(part) for part in networks_of(end.addresses))
+    devices = _prepared(loaded)
+    before = each(common, devices, partial(_rows, loaded), progress)
+    held = {row.address for rows in before for row in rows} & set(texts)
+    gaps = [row for rows in before for row in rows if not row.address]
+    if not held and not gaps:
+        raise ContainmentError(f"{name} is contained on no firewall: segctl contain list")
+    containments.released(journal_file(), texts, this_run(), reason)
+    found = each(common, devices, partial(_release, loaded, texts), progress)
+    return tuple(row for rows in found for row in rows)
+
+
+def _release(
+    loaded: Loaded, texts: tuple[str, ...], device: Device, told: Callable[[str], None]
+) -> tuple[Row, ...]:
+    speaks = provider(device.platform)
+    left: list[Row] = []
+    try:
+        where = target(device.name, loaded.connections[device.name], device.scope)
+        with speaks.connect(where, read_only=False, progress=told) as session:
+            for cell in session.cells() if isinstance(session, Containing) else ():
+                left += _of_cell(cell, partial(_let_go, texts))
+    except SegctlError as error:
+        left.append(Row(device=device.name, address="", gap=str(error)))
+    return tuple(left)
+
+
+# --- on one device, or one member of a pair ------------------------------------------------------
+
+
+def _of_cell(cell: Cell, work: Callable[[Cell], list[Row]]) -> list[Row]:
+    """Return what some work finds; where the device fails, that is a gap of its own."""
+    try:
+        return work(cell)
+    except DeviceError as error:
+        return [Row(device=cell.name, address="", gap=error.message)]
+
+
+def _held_rows(cell: Cell) -> list[Row]:
+    return [
+        Row(
+            device=cell.name,
+            address=one.address,
+            words=one.note.words if one.note else "by somebody else",
+            gap="" if one.enforced else f"is not in the group {naming.CONTAINED}",
+        )
+        for one in cell.held()
+    ]
+
+
+def _lacking(addresses: Sequence[str], rules: str, cell: Cell) -> list[Row]:
+    held = {one.address: one for one in cell.held()}
+    found: list[Row] = []
+    for text in addresses:
+        gap = rules
+        if text not in held:
+            gap = "is not registered: the firewall has lost it, or never had it"
+        elif not held[text].enforced:
+            gap = f"is registered and not in the group {naming.CONTAINED}"
+        if gap:
+            found.append(Row(device=cell.name, address=text, gap=gap))
+    return found
+
+
+def _let_go(texts: tuple[str, ...], cell: Cell) -> list[Row]:
+    return [
+        Row(device=cell.name, address=text, gap="is still registered")
+        for text in let_go(cell, texts)
+    ]

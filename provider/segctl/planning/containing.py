@@ -1,0 +1,287 @@
+"""Containing on one device: put into the group, sessions ended, and verified step by step.
+
+Beside `apply` and `together` this is the only place that changes what a device does. It changes no
+configuration: who is in a group that a plan has prepared, and which sessions are open. So it takes
+no lock, and one of others does not stop it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from segctl.analysis.compare import zones as zones_of
+from segctl.analysis.effective import permitted
+from segctl.analysis.space import Box, Space, TooComplexError, addresses
+from segctl.compiler import naming
+from segctl.model.addresses import interval_text
+from segctl.model.errors import DeviceError
+from segctl.model.policy import ANY, AddressGroup, Service, resolver
+from segctl.providers.base import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from segctl.compiler.naming import ContainedNote
+    from segctl.model.addresses import Interval
+    from segctl.model.policy import Policy, Rule
+    from segctl.providers.base import Live, Provider
+    from segctl.providers.containing import Cell, Containing, Held, Host, LiveSession
+
+#: How often a device is asked whether its group has an address, and seconds in between.
+_TRIES: Final = 6
+_PAUSE: Final = 0.5
+#: How many of what is still open one message names.
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Who is to be contained, for how long, and what is noted of it."""
+
+    parts: tuple[Interval, ...]
+    note: ContainedNote
+    seconds: int
+    persistent: bool = True
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The addresses as devices list them."""
+        return tuple(interval_text(part) for part in self.parts)
+
+
+@dataclass(slots=True, kw_only=True)
+class Contained:
+    """What was done on one device; without anything `open` it contains.
+
+    `kept` are sessions of flows that go on.
+    """
+
+    device: str
+    open: list[str] = field(default_factory=list[str])
+    notes: list[str] = field(default_factory=list[str])
+    ended: int = 0
+    kept: int = 0
+
+
+class Surviving:
+    """What goes on for who is contained: the rules that stand above those that deny."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Take the rules of ours on a device."""
+        self.rules = tuple(rule for rule in policy.rules if rule.leading and rule.action == "allow")
+        self.names = frozenset(rule.name for rule in self.rules)
+        self._resolve = resolver(policy)
+        self._services = {item.name: item for item in policy[Service]}
+
+    def keeps(self, session: LiveSession) -> bool:
+        """Whether a session is, or may be, one of a flow that goes on.
+
+        Where its application decides, it may: no essential flow is ever cut by mistake.
+        """
+        return session.rule in self.names or any(
+            self._matches(rule, session) for rule in self.rules
+        )
+
+    def _matches(self, rule: Rule, session: LiveSession) -> bool:
+        return (
+            _within(session.source, self._resolve(rule.sources))
+            and _within(session.destination, self._resolve(rule.destinations))
+            and any(self._serves(name, session) for name in rule.services)
+        )
+
+    def _serves(self, name: str, session: LiveSession) -> bool:
+        held = self._services.get(name)
+        if held is None:
+            return True  # any port, or that of the application
+        number = {"tcp": 6, "udp": 17}.get(held.protocol)
+        spans = (part.partition("-") for part in held.ports.split(","))
+        return session.protocol == number and any(
+            int(first) <= session.destination_port <= int(last or first) for first, _, last in spans
+        )
+
+
+def _within(host: Host, parts: Iterable[Interval]) -> bool:
+    return any(
+        version == host.version and first <= int(host) <= last for version, first, last in parts
+    )
+
+
+def unprepared(live: Live) -> tuple[str, ...]:
+    """Return what a device lacks to contain anybody; each as a sentence."""
+    held = {rule.name: rule for rule in live.policy.rules}
+    found = [
+        f"rule {name} is not there, or does not deny"
+        for name, side in naming.CONTAINING_RULES.items()
+        if not _denies(held.get(name), side)
+    ]
+    if not any(group.contained for group in live.policy[AddressGroup]):
+        found.append(f"group {naming.CONTAINED} is not there")
+    return tuple(found)
+
+
+def _denies(rule: Rule | None, side: str) -> bool:
+    if rule is None or rule.disabled or rule.action == "allow" or rule.extras:
+        return False
+    sides = (rule.sources, rule.destinations)
+    asked, other = sides if side == "source" else reversed(sides)
+    wide = all(ANY in names for names in (rule.from_zones, rule.to_zones, other, rule.services))
+    plain = not (rule.negate_source or rule.negate_destination or rule.schedule)
+    return wide and plain and naming.CONTAINED in asked and ANY in rule.applications
+
+
+def sessions_of(
+    cell: Cell, parts: Iterable[Interval], surviving: Surviving
+) -> tuple[list[LiveSession], list[LiveSession]]:
+    """Return the open sessions of addresses: those that are to end, and those that go on.
+
+    Raises:
+        DeviceError: the device does not list them.
+    """
+    found = dict.fromkeys(one for part in parts for one in cell.sessions(part))
+    ending = [one for one in found if not surviving.keeps(one)]
+    return ending, [one for one in found if surviving.keeps(one)]
+
+
+def contain(
+    session: Containing,
+    live: Live,
+    order: Order,
+    progress: Callable[[str], None],
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> tuple[Contained, ...]:
+    """Contain addresses on a device or every member of a pair; what fails is in what is open.
+
+    Args:
+        session: opened for writing.
+        live: the device, just read.
+        order: who, for how long.
+        progress: is told each step.
+        pause: waits a number of seconds.
+    """
+    surviving = Surviving(live.policy)
+    return tuple(
+        _on_cell(cell, order, surviving, progress, pause=pause) for cell in session.cells()
+    )
+
+
+def _on_cell(
+    cell: Cell,
+    order: Order,
+    surviving: Surviving,
+    progress: Callable[[str], None],
+    *,
+    pause: Callable[[float], None],
+) -> Contained:
+    done = Contained(device=cell.name)
+    try:
+        _register(cell, order, done, progress)
+        _read_back(cell, order, done, pause)
+        _end_sessions(cell, order, surviving, done, progress)
+    except DeviceError as error:
+        done.open.append(error.message)
+    return done
+
+
+def _register(cell: Cell, order: Order, done: Contained, progress: Callable[[str], None]) -> None:
+    progress("registering")
+    before = {one.address: one for one in cell.held()}
+    missing = [text for text in order.texts if text not in before]
+    for text in order.texts:
+        one = before.get(text)
+        if one is not None and not _lasts(one, order):
+            done.open.append(f"{text} is contained already, {_words(one)}: release it first")
+    room = cell.room()
+    if 0 <= room < len(missing):
+        done.open.append(f"its table of registered addresses has room for {room} more")
+        return
+    if room < 0:
+        done.notes.append("whether its table has room is not known: it is read back")
+    if missing:
+        cell.hold(missing, order.note, order.seconds, persistent=order.persistent)
+
+
+def _lasts(held: Held, order: Order) -> bool:
+    """Whether what is registered already lasts as long as is asked."""
+    return held.note is not None and held.note.until >= order.note.until
+
+
+def _words(held: Held) -> str:
+    return held.note.words if held.note else "by somebody else, until when is not known"
+
+
+def _read_back(cell: Cell, order: Order, done: Contained, pause: Callable[[float], None]) -> None:
+    """Verify that addresses are registered, and in the group: the latter may take a moment."""
+    held: dict[str, Held] = {}
+    for attempt in range(_TRIES):
+        held = {one.address: one for one in cell.held()}
+        if all(text in held and held[text].enforced for text in order.texts):
+            return
+        if attempt < _TRIES - 1 and all(text in held for text in order.texts):
+            pause(_PAUSE)
+        elif attempt:
+            break
+    for text in order.texts:
+        if text not in held:
+            done.open.append(f"{text} is not registered, whatever it answered")
+        elif not held[text].enforced:
+            done.open.append(f"{text} is registered and not in the group {naming.CONTAINED}")
+
+
+def _end_sessions(
+    cell: Cell,
+    order: Order,
+    surviving: Surviving,
+    done: Contained,
+    progress: Callable[[str], None],
+) -> None:
+    """End the sessions that do not go on, and verify that none is left."""
+    progress("ending sessions")
+    ending, _ = sessions_of(cell, order.parts, surviving)
+    for one in ending:
+        try:
+            cell.end(one)
+        except ValueError:
+            done.open.append(f"session {one} cannot be told from others, and is left open")
+    left, kept = sessions_of(cell, order.parts, surviving)
+    done.ended, done.kept = len(ending) - len(left), len(kept)
+    done.open += [f"session {one} is still open" for one in left[:_SHOWN]]
+    if len(left) > _SHOWN:
+        done.open.append(f"{len(left) - _SHOWN} more sessions are still open")
+
+
+def let_go(cell: Cell, addresses: Sequence[str]) -> list[str]:
+    """Let addresses go, and return those that are still contained.
+
+    Raises:
+        DeviceError: the device does not answer, or refuses.
+    """
+    cell.release(addresses)
+    return [one.address for one in cell.held() if one.address in addresses]
+
+
+def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> tuple[str, ...]:
+    """Return what a device still permits of addresses, or may, besides the flows that go on.
+
+    Everything it enforces counts: rules of others and of its manager that stand above ours, too.
+    """
+    held = reading(provider, live, contained=True)
+    surviving = Surviving(live.policy).names
+    numbers = addresses(parts)
+    region = Space((Box(source=numbers), Box(destination=numbers)))
+    found: dict[str, None] = {}
+    for enter, leave in product(zones_of(held, held), repeat=2):
+        chain = held.between(enter, leave)
+        goes_on = (box for match in chain if match.rule in surviving for box in match.can.boxes)
+        try:
+            left = permitted(chain, region).can - Space(tuple(goes_on))
+        except TooComplexError as error:
+            found.setdefault(f"from {enter} to {leave} it cannot be told: {error}")
+            continue
+        if left:
+            rule = next(chain.meeting(left.example())).rule
+            found.setdefault(f"{rule} may still permit it, from {enter} to {leave}")
+    return tuple(found)

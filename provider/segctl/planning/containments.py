@@ -1,0 +1,144 @@
+"""Containments on record: each in the audit journal before its first step, and how it went.
+
+What was asked for and has neither ended nor been released is what devices must hold: the device
+that asked may be gone, and a device may have lost its list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from segctl.system import chain
+from segctl.system.inert import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+CONTAIN: Final = "contain"
+ENDED: Final = "contain_end"
+RELEASE: Final = "release"
+_TEXT_MOST: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A containment that holds: of whom, on which firewalls, until when, by whom and why."""
+
+    id: str
+    name: str
+    addresses: tuple[str, ...]
+    devices: tuple[str, ...]
+    until: datetime
+    by: str
+    reason: str
+    persistent: bool = True
+
+
+def began(path: Path, wanted: Standing) -> None:
+    """Record a containment that is about to begin.
+
+    Raises:
+        JournalError: it cannot be recorded; it must not begin.
+    """
+    _add(
+        path,
+        {
+            "event": CONTAIN,
+            "containment": wanted.id,
+            "name": wanted.name,
+            "addresses": list(wanted.addresses),
+            "devices": list(wanted.devices),
+            "until": wanted.until.isoformat(),
+            "by": wanted.by,
+            "reason": printable(wanted.reason)[:_TEXT_MOST],
+            "persistent": wanted.persistent,
+        },
+    )
+
+
+def ended(path: Path, containment: str, still_open: Sequence[str]) -> None:
+    """Record how the steps of a containment went; without anything open it holds.
+
+    Raises:
+        JournalError: it cannot be recorded.
+    """
+    texts = [printable(text)[:_TEXT_MOST] for text in still_open]
+    _add(path, {"event": ENDED, "containment": containment, "open": texts})
+
+
+def released(path: Path, addresses: Sequence[str], by: str, reason: str) -> None:
+    """Record that addresses are about to be let go.
+
+    Raises:
+        JournalError: it cannot be recorded; they must not be let go.
+    """
+    text = printable(reason)[:_TEXT_MOST]
+    _add(path, {"event": RELEASE, "addresses": list(addresses), "by": by, "reason": text})
+
+
+def _add(path: Path, entry: Mapping[str, Any]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    chain.add(path, [{**entry, "time": now}])
+
+
+def standing(entries: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Standing, ...]:
+    """Return what holds at a moment, in the order in which it began; pure.
+
+    What an entry holds that is not understood is passed over: the chain's own check tells of it.
+    """
+    found: dict[str, Standing] = {}
+    for entry in entries:
+        event = entry.get("event")
+        if event == CONTAIN and (one := _standing(entry)) is not None:
+            found[one.id] = one
+        elif event == RELEASE:
+            gone = set(_texts(entry, "addresses"))
+            found = {
+                name: kept
+                for name, one in found.items()
+                if (kept := _without(one, gone)) is not None
+            }
+    return tuple(one for one in found.values() if one.until > now)
+
+
+def _without(one: Standing, gone: set[str]) -> Standing | None:
+    left = tuple(text for text in one.addresses if text not in gone)
+    if not left:
+        return None
+    return Standing(
+        id=one.id,
+        name=one.name,
+        addresses=left,
+        devices=one.devices,
+        until=one.until,
+        by=one.by,
+        reason=one.reason,
+        persistent=one.persistent,
+    )
+
+
+def _standing(entry: Mapping[str, Any]) -> Standing | None:
+    try:
+        until = datetime.fromisoformat(str(entry.get("until")))
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        return None
+    return Standing(
+        id=str(entry.get("containment", "")),
+        name=str(entry.get("name", "")),
+        addresses=_texts(entry, "addresses"),
+        devices=_texts(entry, "devices"),
+        until=until,
+        by=str(entry.get("by", "")),
+        reason=str(entry.get("reason", "")),
+        persistent=entry.get("persistent") is not False,
+    )
+
+
+def _texts(entry: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    held: object = entry.get(name)
+    return tuple(map(str, cast("list[object]", held))) if isinstance(held, list) else ()
