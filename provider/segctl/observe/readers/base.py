@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segctl.observe.readers.panos_sessions import Sessions
     from segctl.observe.sources import Text
     from segctl.observe.times import Clock
+    from segctl.providers.watching import Answer
 
 #: So many addresses are remembered in their canonical form.
 _REMEMBERED: Final = 300_000
@@ -35,7 +36,8 @@ class Context:
     """What a reader is given besides the text: who counts, and what was seen before.
 
     `conversations` are functions that wait for the record of their connection, `sessions` those of
-    PAN-OS that wait for their end: both may come in another file.
+    PAN-OS that wait for their end: both may come in another file. `answer` is what a device told
+    of which this is the text, and `device` the host that it is.
     """
 
     file: FileTally
@@ -46,6 +48,12 @@ class Context:
     addresses: Addresses
     conversations: Conversations
     sessions: Sessions
+    answer: Answer | None = None
+    device: str = ""
+
+    def witness(self, serial: str) -> str:
+        """Return who saw what bears a serial number: the device that was asked, if one was."""
+        return self.device or clipped(serial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("object", "dynamic-address-group", "dns-proxy", "user", "group", "name", "external-list"),
     *("type", "ip", "domain", "url", "predefined-ip", "user-group"),
     *("devicegroups", "dg-hierarchy", "audit", "version"),
+    *("min-age", "count", "traffic", "aggregate-by", "values", "topn"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"

@@ -11,7 +11,7 @@ from heapq import merge
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
-from segctl.providers.panos import commands, configlog, hits, matching, refusals
+from segctl.providers.panos import commands, configlog, hits, matching, refusals, watching
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import clock
 from segctl.providers.panos.place import Place
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segctl.providers.logs import Author, DeviceLog
     from segctl.providers.panos.part import Part
     from segctl.providers.state import Run, Unconfirmed
+    from segctl.providers.watching import Answer, Watch
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
 
@@ -173,6 +174,20 @@ class PanosSession:
         return [
             hits.counts(one, self.part.location.name, rules, window, risky=risky)
             for one in (place.member, *found)
+        ]
+
+    def seen(self, watch: Watch) -> Sequence[Answer]:
+        """Return what the firewall tells of its traffic; of a pair, what each member does.
+
+        The members have a log each, of what they carried themselves.
+        """
+        place = self._place
+        self._progress("reading its traffic")
+        found = [] if place.pair is None else place.pair.others(silent=True)
+        return [
+            answer
+            for one in (place.member, *found)
+            for answer in watching.seen(one, self.part.location.name, watch)
         ]
 
     # --- locking -----------------------------------------------------------------------------

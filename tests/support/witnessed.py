@@ -1,0 +1,105 @@
+"""Mock firewalls that saw traffic: entries of their logs and sessions, as a traffic file has them."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+from segctl_mocks.panos.traffic.store import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cli_support import Plant
+    from segctl_mocks import PanosMock
+
+HOUR = 3600
+DAY = 24 * HOUR
+STAMP = "%Y/%m/%d %H:%M:%S"
+
+
+def entry(number: int, ago: float = HOUR, host: str = "fw1", **said: str) -> dict[str, str]:
+    """Return a poll that a firewall allowed and logged so many seconds ago."""
+    when = datetime.fromtimestamp(time.time() - ago, UTC).astimezone()
+    local = when.strftime(STAMP)
+    values = {
+        "kind": "log",
+        "device": host,
+        "type": "TRAFFIC",
+        "subtype": "end",
+        "serial": f"00700000000{host[-1]}",
+        "seqno": str(7_000_000 + number),
+        "sessionid": str(number),
+        "receive_time": local,
+        "time_generated": local,
+        "high_res_timestamp": when.isoformat(timespec="milliseconds"),
+        "src": "10.20.2.5",
+        "dst": "10.20.1.11",
+        "rule": "plant.polling.modbus",
+        "app": "modbus-read-coils",
+        "vsys": "vsys1",
+        "from": "SUPV",
+        "to": "CTRL",
+        "sport": str(1024 + number % 60000),
+        "dport": "502",
+        "proto": "tcp",
+        "action": "allow",
+        "session_end_reason": "tcp-fin",
+        "bytes": "1000",
+        "elapsed": "5",
+        "repeatcnt": "1",
+        "device_name": host,
+    }
+    return values | {name.removesuffix("_"): value for name, value in said.items()}
+
+
+def session(number: int, age: float, host: str = "fw1", **said: str) -> dict[str, str]:
+    """Return a session that is open for so many seconds."""
+    start = datetime.fromtimestamp(time.time() - age, UTC).astimezone()
+    values = {
+        "kind": "session",
+        "device": host,
+        "idx": str(number),
+        "vsys": "vsys1",
+        "application": "modbus-read-coils",
+        "state": "ACTIVE",
+        "type": "FLOW",
+        "source": "10.20.2.5",
+        "sport": "40000",
+        "from": "SUPV",
+        "proto": "6",
+        "xsource": "10.20.2.5",
+        "dst": "10.20.1.11",
+        "dport": "502",
+        "to": "CTRL",
+        "xdst": "10.20.1.11",
+        "security-rule": "plant.polling.modbus",
+        "start-time": start.strftime("%a %b %e %H:%M:%S %Y"),
+        "total-byte-count": "900000",
+    }
+    return values | {name.replace("_", "-"): value for name, value in said.items()}
+
+
+def give(plant: Plant, *lines: Mapping[str, str]) -> None:
+    """Let the plant's firewalls have seen what is of them, and nothing else."""
+    path = plant.folder / "seen.jsonl"
+    hosts = [name for name, mock in plant.fleet.mocks.items() if hasattr(mock, "device")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in _of_all(lines, hosts)))
+    for name, traffic in load(path).items():
+        cast("PanosMock", plant.fleet[name]).device.adopt_traffic(traffic)
+
+
+def _of_all(lines: Iterable[Mapping[str, str]], hosts: Iterable[str]) -> Iterable[Mapping[str, str]]:
+    """Yield lines, oldest first, as a device writes them; a firewall of none counted nothing."""
+    yield from sorted(lines, key=lambda line: line.get("time_generated", ""))
+    for host in hosts:
+        yield {
+            "kind": "rule",
+            "device": host,
+            "name": "nothing",
+            "hit-count": "0",
+            "first-hit-timestamp": "0",
+            "last-hit-timestamp": "0",
+        }
