@@ -1,4 +1,4 @@
-"""Mock firewalls that saw traffic: entries of their logs and sessions, as a traffic file has them."""
+"""Mock firewalls that saw traffic: entries of their logs and sessions, as in a traffic file."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 DAY = 24 * HOUR
+#: Stands for the serial number of the firewall that an entry is of.
+OWN = "its own"
 STAMP = "%Y/%m/%d %H:%M:%S"
 
 
@@ -29,7 +31,7 @@ def entry(number: int, ago: float = HOUR, host: str = "fw1", **said: str) -> dic
         "device": host,
         "type": "TRAFFIC",
         "subtype": "end",
-        "serial": f"00700000000{host[-1]}",
+        "serial": OWN,
         "seqno": str(7_000_000 + number),
         "sessionid": str(number),
         "receive_time": local,
@@ -86,12 +88,19 @@ def give(plant: Plant, *lines: Mapping[str, str]) -> None:
     """Let the plant's firewalls have seen what is of them, and nothing else."""
     path = plant.folder / "seen.jsonl"
     hosts = [name for name, mock in plant.fleet.mocks.items() if hasattr(mock, "device")]
+    serials = {name: cast("PanosMock", plant.fleet[name]).settings.serial for name in hosts}
+    lines = tuple(
+        {**line, "serial": serials[line["device"]]} if line.get("serial") == OWN else line
+        for line in lines
+    )
     path.write_text("".join(json.dumps(line) + "\n" for line in _of_all(lines, hosts)))
     for name, traffic in load(path).items():
         cast("PanosMock", plant.fleet[name]).device.adopt_traffic(traffic)
 
 
-def _of_all(lines: Iterable[Mapping[str, str]], hosts: Iterable[str]) -> Iterable[Mapping[str, str]]:
+def _of_all(
+    lines: Iterable[Mapping[str, str]], hosts: Iterable[str]
+) -> Iterable[Mapping[str, str]]:
     """Yield lines, oldest first, as a device writes them; a firewall of none counted nothing."""
     yield from sorted(lines, key=lambda line: line.get("time_generated", ""))
     for host in hosts:

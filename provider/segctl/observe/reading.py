@@ -192,17 +192,9 @@ class _Run:
             sessions=self._sessions,
             answer=answer,
             device=device,
+            called=self._called,
         )
-        self._count(self._renamed(reader.read(text, context)), tally)
-
-    def _renamed(self, observations: Iterator[Observation]) -> Iterator[Observation]:
-        """Return observations, those of firewalls that were asked by the names of their hosts."""
-        return self._by_host(observations) if self._called else observations
-
-    def _by_host(self, observations: Iterator[Observation]) -> Iterator[Observation]:
-        for one in observations:
-            name = self._called.get(one.group.witness)
-            yield one if name is None else one._replace(group=one.group._replace(witness=name))
+        self._count(reader.read(text, context), tally)
 
     def _usable(self, one: Observation, tally: FileTally) -> bool:
         """Whether an odd record is used: neither from the future nor older than is asked for."""
@@ -252,7 +244,7 @@ class _Run:
         alone = FileTally(name="", format="functions without a connection")
         self._count(self._conversations.alone(), alone)
         unended = FileTally(name="", format="sessions that did not end")
-        self._count(self._renamed(self._sessions.open()), unended)
+        self._count(self._sessions.open(), unended)
         zone = self._options.timezone or "UTC"
         coverage = Coverage(
             files=tuple(self._files),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from segctl.observe.coverage import FileTally, Witnesses
     from segctl.observe.duplicates import Named, Seen
@@ -37,7 +37,8 @@ class Context:
 
     `conversations` are functions that wait for the record of their connection, `sessions` those of
     PAN-OS that wait for their end: both may come in another file. `answer` is what a device told
-    of which this is the text, and `device` the host that it is.
+    of which this is the text, and `device` the host that it is. `called` are the hosts that have
+    serial numbers.
     """
 
     file: FileTally
@@ -50,10 +51,11 @@ class Context:
     sessions: Sessions
     answer: Answer | None = None
     device: str = ""
+    called: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def witness(self, serial: str) -> str:
         """Return who saw what bears a serial number: the device that was asked, if one was."""
-        return self.device or clipped(serial)
+        return self.device or self.called.get(serial) or clipped(serial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

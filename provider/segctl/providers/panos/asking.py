@@ -28,7 +28,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
 #: Everything that one firewall is asked about its traffic takes no longer, in seconds.
 PATIENCE: Final = 900.0
 #: How logs and queries write a moment: by the device's own clock, without a zone.
-_FORM: Final = "%Y/%m/%d %H:%M:%S"
+FORM: Final = "%Y/%m/%d %H:%M:%S"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Asking:
 
     def stamp(self, seconds: int) -> str:
         """Write a moment, in seconds since 1970, as the device's clock shows it."""
-        return (datetime.fromtimestamp(seconds, UTC) + self.clock).strftime(_FORM)
+        return (datetime.fromtimestamp(seconds, UTC) + self.clock).strftime(FORM)
 
     def terms(self) -> list[str]:
         """Return what every query asks for: this virtual system, and of a collector this device."""

@@ -8,11 +8,12 @@ cut without a word.
 from __future__ import annotations
 
 import json
-import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
 from segctl.model.errors import ParseError
+from segctl.providers.panos.asking import FORM
 from segctl.providers.panos.windows import DAY, Page, Steps, Walked, walked
 
 if TYPE_CHECKING:
@@ -37,11 +38,10 @@ _GROUPED: Final = (
     *("rule", "rule_uuid", "action", "session_end_reason", "srcuser"),
 )
 _COUNTED: Final = ("repeatcnt", "bytes")
-_STAMP: Final = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
 #: A log is read in windows of a month at most, and of a second at least; a report in windows of a
 #: day, and of a quarter of an hour at least: in less there is little left to add up.
-_LOG: Final = Steps(widest=30 * DAY)
-_REPORT: Final = Steps(widest=DAY, narrowest=900, daily=True)
+_LOG: Final = Steps(most=PAGE, widest=30 * DAY)
+_REPORT: Final = Steps(most=ROWS, widest=DAY, narrowest=900, daily=True)
 
 
 def entries(asking: Asking, log: str, first: int, last: int) -> Walked:
@@ -84,7 +84,7 @@ def _page(asking: Asking, answer: Element, window: tuple[str, str]) -> Page:
             f"an answer says that it has {told or 'no number of'} log entries, and has "
             f"{len(found)}: it is not whole",
         )
-    lines: list[str] = []
+    kept: list[Mapping[str, str]] = []
     strange: list[str] = []
     for entry in reversed(found):
         fields = _fields(entry, _KEPT)
@@ -92,8 +92,20 @@ def _page(asking: Asking, answer: Element, window: tuple[str, str]) -> Page:
         if why:
             strange.append(why)
         else:
-            lines.append(_line(fields))
-    return Page(lines=lines, full=len(found) >= PAGE, strange=strange)
+            kept.append(fields)
+    oldest = min((fields["time_generated"] for fields in kept), default="")
+    return Page(
+        lines=[_line(fields) for fields in kept],
+        full=len(found) >= PAGE,
+        strange=strange,
+        span=_seconds(oldest, window[1]) if oldest else None,
+    )
+
+
+def _seconds(first: str, last: str) -> int:
+    """Return how many seconds are from one stamp to another."""
+    ends = (datetime.strptime(one, FORM).replace(tzinfo=UTC) for one in (last, first))
+    return int((next(ends) - next(ends)).total_seconds())
 
 
 def sums(asking: Asking, first: int, last: int) -> Walked:
@@ -158,7 +170,11 @@ def _foreign(asking: Asking, fields: Mapping[str, str]) -> str:
 
 
 def _elsewhen(stamp: str, window: tuple[str, str]) -> str:
-    if not _STAMP.fullmatch(stamp):
+    try:
+        datetime.strptime(stamp, FORM).replace(tzinfo=UTC)
+    except ValueError:
+        return "they have no time"
+    if len(stamp) != len(window[0]):
         return "they have no time"
     low, high = window
     return "" if low <= stamp <= high else "they are of another time than was asked for"

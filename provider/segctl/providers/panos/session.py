@@ -183,12 +183,11 @@ class PanosSession:
         """
         place = self._place
         self._progress("reading its traffic")
-        found = [] if place.pair is None else place.pair.others(silent=True)
-        return [
-            answer
-            for one in (place.member, *found)
-            for answer in watching.seen(one, self.part.location.name, watch)
-        ]
+        vsys = self.part.location.name
+        if place.pair is None:
+            return [*watching.seen(place.member, vsys, watch)]
+        members = (place.member, *place.pair.others(silent=True))
+        return [answer for one in members for answer in watching.tried(one, vsys, watch)]
 
     # --- locking -----------------------------------------------------------------------------
 

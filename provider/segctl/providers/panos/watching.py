@@ -68,26 +68,36 @@ class _Found:
         )
 
 
+def tried(member: Member, vsys: str, watch: Watch) -> Iterator[Answer]:
+    """Yield what a member of a pair tells; of one that does not answer, that."""
+    way: Way = "traffic log" if watch.each else "traffic report"
+    now = datetime.now(UTC).timestamp()
+    try:
+        found = _begun(member, vsys, watch, "")
+    except DeviceError as error:
+        yield Answer(member=member.target.name, way=way, first=now, last=now, unread=error.message)
+    else:
+        yield from _told(member, vsys, watch, found)
+
+
 def seen(member: Member, vsys: str, watch: Watch, serial: str = "") -> Iterator[Answer]:
-    """Yield what one firewall tells, or member of a pair; what it does not is `Answer.unread`.
+    """Yield what one firewall tells; what it does not is `Answer.unread`.
 
     Args:
         member: the firewall, or a Panorama for it.
         vsys: the virtual system.
         watch: what is asked.
         serial: of the firewall for which a Panorama answers, empty where none does.
+
+    Raises:
+        DeviceError: it does not answer, or its clock is wrong.
     """
-    name = member.target.name
-    way: Way = "traffic log" if watch.each else "traffic report"
-    began = datetime.now(UTC)
-    try:
-        found = _begun(member, vsys, watch, serial)
-    except DeviceError as error:
-        last = began.timestamp()
-        yield Answer(member=name, way=way, first=last, last=last, unread=error.message)
-        return
+    yield from _told(member, vsys, watch, _begun(member, vsys, watch, serial))
+
+
+def _told(member: Member, vsys: str, watch: Watch, found: _Found) -> Iterator[Answer]:
     yield _table(member, vsys, found)
-    yield found.told(way, _log(found, watch))
+    yield found.told("traffic log" if watch.each else "traffic report", _log(found, watch))
     if watch.threats:
         yield found.told(
             "threat log", logged.entries(found.asking, "threat", found.first, found.last)

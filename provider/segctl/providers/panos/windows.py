@@ -26,12 +26,14 @@ MOST_RECORDS: Final = 100_000
 class Page:
     """The entries of one window as lines, oldest first; `full` says that there may be more.
 
-    `strange` are reasons why entries were left out, one for each.
+    `strange` are reasons why entries were left out, one for each. `span` is how many seconds there
+    are from the oldest entry to the end of the window, where that is known.
     """
 
     lines: Sequence[str]
     full: bool
     strange: Sequence[str] = ()
+    span: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,11 +57,13 @@ class Walked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """How windows are chosen, in seconds: the first is a day at most, each may be twice the last.
+    """How windows are chosen, in seconds: the first is a day at most.
 
-    Those that are `daily` do not cross midnight in UTC.
+    The next one is twice as wide where it is likely that `most` entries are not in it. Those that
+    are `daily` do not cross midnight in UTC.
     """
 
+    most: int
     widest: int
     narrowest: int = 1
     daily: bool = False
@@ -97,14 +101,16 @@ def walked(
             break
         width = end - begin + 1
         if page.full and width > steps.narrowest:
-            size = max(steps.narrowest, width // 2)
+            # a little less than what its entries cover: it is asked again, and counted anew
+            likely = width if page.span is None else 9 * page.span // 10
+            size = max(steps.narrowest, min(width // 2, likely))
             continue
         full_at += [begin] if page.full else []
         found.without(page.strange)
         parts.append(packed(page.lines))
         found.records += len(page.lines)
         found.first, end = begin, begin - 1
-        if not page.full:
+        if 3 * len(page.lines) < steps.most:
             size = min(steps.widest, 2 * size)
     if full_at:
         more = f"{len(full_at)} times there were more entries than one answer holds within "
