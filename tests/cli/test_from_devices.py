@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli_support import Done
+    from segctl_mocks.linux.host import Host
+    from support.cells import Cells
 
 
 @pytest.fixture
@@ -283,12 +286,12 @@ def flows(document: Any, fate: str) -> list[int]:
 def test_what_devices_saw_is_replayed(applied: Plant) -> None:
     applied.by_hand()
     write = "modbus-write-single-coil"
-    give(applied, entry(1), entry(2, app=write), session(3, 90 * DAY, dst="10.20.1.12"))
+    give(applied, entry(1), entry(2, app=write), session(3, 90 * DAY))
     document = declared(applied, code=2)
     dropped = document["fates"]["newly_dropped"]["listed"]
     assert [one["applications"] for one in dropped] == [[write]]
-    kept = document["fates"]["still_allowed"]["listed"]
-    assert sorted(one["destination"] for one in kept) == ["10.20.1.11", "10.20.1.12"]
+    (kept,) = document["fates"]["still_allowed"]["listed"]
+    assert kept["sessions"] == 2
     (calibrated,) = document["calibration"]
     assert (calibrated["device"], calibrated["rules"], calibrated["asked"]) == ("fw1", 1, 1)
 
@@ -353,6 +356,72 @@ def test_files_are_calibrated_by_devices_on_demand(applied: Plant) -> None:
     again = applied("replay", "--declared", "fw.log", "--calibrate")
     assert again.code == 0
     assert "fw1 was asked about 1 of 1 rule" in again.out
+
+
+POLL = (
+    "tcp      6 431992 ESTABLISHED src=10.1.0.5 dst=10.3.0.11 sport=58271 dport=502 packets=8 "
+    "bytes=460 src=10.3.0.11 dst=10.1.0.5 sport=502 dport=58271 packets=5 bytes=301 [ASSURED] "
+    "mark=0 delta-time=7 use=1"
+)
+SIX = POLL.replace("10.1.0.5", "fd00::5").replace("10.3.0.11", "fd00:3::11")
+
+
+@pytest.fixture
+def gateway(mixed: Cells) -> Host:
+    """A gateway that holds what is declared."""
+    assert mixed("apply", "--auto-approve", "-l", "gw3").code == 0
+    return mixed.fleet.linux["gw3"].host_device
+
+
+def test_a_gateway_tells_its_connections_and_counters(mixed: Cells, gateway: Host) -> None:
+    gateway.connections += [POLL, SIX]
+    done = mixed("traffic", "--from-devices", "--json", "-l", "gw3")
+    assert done.code == 0, done.out
+    jsonschema.validate(done.json, schema("traffic"))
+    assert answer(done.json, "connections", "gw3")["records"] == 2
+    (witness,) = done.json["coverage"]["witnesses"]
+    assert (witness["name"], witness["records"]) == ("gw3", 2)
+    counted = {one["rule"]: one for one in done.json["coverage"]["rule_counters"]}
+    assert counted["plant.poll-3.modbus"]["conduit"] == "plant.poll-3"
+    assert counted["plant.poll-3.modbus"]["since"] is None
+    assert "denied" in counted
+    text = mixed("traffic", "--from-devices", "-l", "gw3").out
+    assert "gw3, rule plant.poll-3.modbus: 0 packets since nobody knows when" in text
+
+
+def test_a_gateway_without_conntrack_is_read_from_proc(mixed: Cells, gateway: Host) -> None:
+    gateway.connections += [POLL]
+    gateway.tracks = False
+    done = mixed("traffic", "--from-devices", "--json", "-l", "gw3")
+    assert done.code == 0, done.out
+    assert answer(done.json, "connections", "gw3")["records"] == 1
+
+
+def test_an_account_that_may_not_list_connections_is_said(mixed: Cells, gateway: Host) -> None:
+    gateway.sudo_allow = ("/usr/sbin/nft", "/usr/bin/cat /etc/nftables.d/segctl.nft")
+    done = mixed("traffic", "--from-devices", "--json", "-l", "gw3")
+    assert done.code == 1
+    assert "a password is required" in answer(done.json, "connections", "gw3")["unread"]
+    assert done.json["error"]["code"] == "unread"
+    assert done.json["coverage"]["rule_counters"]
+
+
+def test_rules_that_log_to_the_kernel_are_read_there(mixed: Cells, gateway: Host) -> None:
+    before = mixed("traffic", "--from-devices", "--json", "-l", "gw3").json
+    assert [one["way"] for one in before["coverage"]["asked"]] == ["connections", "rule counters"]
+    kernel = "        gw3:\n          segctl_log_forwarding: kernel\n"
+    mixed.edit("hosts.yml", "        gw3:\n", kernel)
+    assert mixed("apply", "--auto-approve", "-l", "gw3").code == 0
+    line = (
+        "segctl allow plant.poll-3.modbus IN=eth1 OUT=eth0 SRC=10.1.0.5 DST=10.3.0.11 LEN=60 "
+        "PROTO=TCP SPT=58271 DPT=502 WINDOW=64240 SYN URGP=0"
+    )
+    now = time.time()
+    gateway.kernel_log += [(now - 90000, line), (now - 60, line), (now - 50, "eth0: link up")]
+    done = mixed("traffic", "--from-devices", "--json", "-l", "gw3", "--since", "1d")
+    assert done.code == 0, done.out
+    assert answer(done.json, "kernel log", "gw3")["records"] == 1
+    assert done.json["coverage"]["witnesses"][0]["limited"]
 
 
 def test_nothing_to_look_at_is_an_error(plant: Plant) -> None:

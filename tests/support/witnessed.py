@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from segctl_mocks.panos.traffic.store import load
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cli_support import Plant
-    from segctl_mocks import PanosMock
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -88,14 +87,14 @@ def give(plant: Plant, *lines: Mapping[str, str]) -> None:
     """Let the plant's firewalls have seen what is of them, and nothing else."""
     path = plant.folder / "seen.jsonl"
     hosts = [name for name, mock in plant.fleet.mocks.items() if hasattr(mock, "device")]
-    serials = {name: cast("PanosMock", plant.fleet[name]).settings.serial for name in hosts}
+    serials = {name: plant.fleet[name].settings.serial for name in hosts}
     lines = tuple(
         {**line, "serial": serials[line["device"]]} if line.get("serial") == OWN else line
         for line in lines
     )
     path.write_text("".join(json.dumps(line) + "\n" for line in _of_all(lines, hosts)))
     for name, traffic in load(path).items():
-        cast("PanosMock", plant.fleet[name]).device.adopt_traffic(traffic)
+        plant.fleet[name].device.adopt_traffic(traffic)
 
 
 def _of_all(
