@@ -422,6 +422,10 @@ def test_rules_that_log_to_the_kernel_are_read_there(mixed: Cells, gateway: Host
     assert done.code == 0, done.out
     assert answer(done.json, "kernel log", "gw3")["records"] == 1
     assert done.json["coverage"]["witnesses"][0]["limited"]
+    gateway.reads_journal = False
+    done = mixed("traffic", "--from-devices", "--json", "-l", "gw3", "--since", "1d")
+    assert done.code == 1
+    assert "insufficient permissions" in answer(done.json, "kernel log", "gw3")["unread"]
 
 
 def test_nothing_to_look_at_is_an_error(plant: Plant) -> None:

@@ -57,8 +57,9 @@ class Host:
     #: lines as `conntrack -L` writes them, and whether that program is there
     connections: list[str] = field(default_factory=list[str])
     tracks: bool = True
-    #: what the kernel logged: seconds since 1970, and the message
+    #: what the kernel logged: seconds since 1970, and the message; who may read it
     kernel_log: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    reads_journal: bool = True
 
     def __post_init__(self) -> None:
         self.nft = Nft(self.nft_version or "1.0.6", ["lo", *self.interfaces])

@@ -78,7 +78,7 @@ def discover(
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the proposed files"),
     ] = None,
 ) -> int:
-    """Propose what flows and is not declared, as inventory files; writes to no device."""
+    """Propose what flows and is not declared, as inventory files; changes no device."""
     from segctl.observe.discover.propose import GRADES
     from segctl.report.discover import discover_json, discover_text
 

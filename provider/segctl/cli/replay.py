@@ -55,7 +55,7 @@ def replay(
     since: SinceOption = "",
     timezone: TimezoneOption = "",
 ) -> int:
-    """Judge traffic that was seen under a plan, or as declared; writes to no device."""
+    """Judge traffic that was seen under a plan, or as declared; changes no device."""
     from segctl.report.replay import differs, replay_json, replay_text
 
     named = files or []

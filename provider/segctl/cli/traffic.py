@@ -52,7 +52,7 @@ def traffic(
     ] = None,
     env: Environment = "default",
 ) -> int:
-    """Add up what records of traffic show, against what is declared; writes to no device."""
+    """Add up what records of traffic show, against what is declared; changes no device."""
     from segctl.observe.traffic import BY
     from segctl.report import webpage
     from segctl.report.document import environment_name

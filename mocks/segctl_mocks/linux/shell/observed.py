@@ -37,7 +37,7 @@ def conntrack(shell: Shell, words: list[str]) -> int:
 def journalctl(shell: Shell, words: list[str]) -> int:
     """Show the kernel's messages since a moment, in the form of short-iso."""
     host = shell.host
-    if not shell.root:
+    if not shell.root and not host.reads_journal:
         shell.err("No journal files were opened due to insufficient permissions.\n")
         return 1
     since = next((word[8:] for word in words if word.startswith("--since=")), "@0")

@@ -134,13 +134,17 @@ class NftSession(Pushing):
         self._sudo = "" if self._part(answers, "uid").strip() == "0" else "sudo -n"
         listing, host, now = self._table(answers), self._target.name, datetime.now(UTC)
         told = [watching.connections(host, self._shown, now)]
-        log = watching.kernel_log(host, self._shown, watch.since, now, listing)
+        log = watching.kernel_log(host, self._printed, watch.since, now, listing)
         told += [] if log is None else [log]
         return [*told, watching.counters(host, self._counters(listing), now)]
 
     def _shown(self, command: str) -> Answer:
+        """Return what root gets to see of a command."""
+        return self._printed(f"{self._sudo} {command}".strip())
+
+    def _printed(self, command: str) -> Answer:
         limit = self._target.max_answer // SHARE
-        return self._ssh.run(f"{self._sudo} {command}".strip(), label="traffic", limit=limit)
+        return self._ssh.run(command, label="traffic", limit=limit)
 
     def _counters(self, listing: str) -> Iterable[Counter]:
         try:
