@@ -21,7 +21,7 @@ from segctl_mocks.linux.shell.texttools import TEXT_TOOLS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_ADMIN = frozenset({"nft", "ip"})
+_ADMIN = frozenset({"nft", "ip", "conntrack"})
 #: What a host has that loads every file of ``/etc/nftables.d`` at boot.
 _LOADS = {
     "/etc/nftables.conf": '#!/usr/sbin/nft -f\nflush ruleset\ninclude "/etc/nftables.d/*.nft"\n',
@@ -54,6 +54,12 @@ class Host:
     attempts: int = 0
     pid: int = 1000
     booted: float = 0.0
+    #: lines as `conntrack -L` writes them, and whether that program is there
+    connections: list[str] = field(default_factory=list[str])
+    tracks: bool = True
+    #: what the kernel logged: seconds since 1970, and the message; who may read it
+    kernel_log: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    reads_journal: bool = True
 
     def __post_init__(self) -> None:
         self.nft = Nft(self.nft_version or "1.0.6", ["lo", *self.interfaces])
@@ -62,6 +68,7 @@ class Host:
         self.files.data.setdefault("/etc/machine-id", f"{machine}\n".encode())
         self.files.data.setdefault("/etc/hostname", f"{self.hostname}\n".encode())
         self.files.kernel["/proc/uptime"] = self._uptime
+        self.files.kernel["/proc/net/nf_conntrack"] = self._tracked
         self.boot()
         for path, text in _LOADS.items():
             self.files.make_folder(posixpath.dirname(path), parents=True)
@@ -77,6 +84,14 @@ class Host:
         """Write /proc/uptime, which is of seconds since the boot and of idle ones (proc(5))."""
         seconds = self.clock.now() - self.booted
         return f"{seconds:.2f} {seconds:.2f}\n".encode()
+
+    def _tracked(self) -> bytes:
+        """Write /proc/net/nf_conntrack: the family and its number stand first (measured, 6.1)."""
+        lines = (
+            f"{'ipv6     10' if '::' in line else 'ipv4     2'} {line}\n"
+            for line in self.connections
+        )
+        return "".join(lines).encode()
 
     # -- running ---------------------------------------------------------------------
 
@@ -151,6 +166,8 @@ class Host:
         if base not in _PROGRAMS:
             return ""
         if (base == "nft" and not self.nft_version) or (base == "sudo" and self.sudo == "none"):
+            return ""
+        if base == "conntrack" and not self.tracks:
             return ""
         place = "/usr/sbin" if base in _ADMIN else "/usr/bin"
         known = {f"{place}/{base}", f"{place.removeprefix('/usr')}/{base}"}

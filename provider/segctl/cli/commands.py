@@ -45,9 +45,9 @@ OVERVIEW = {
     "list": "List what is declared: zones, assets, conduits, flows, firewalls or rules.",
     "usage": "Show which rules and conduits are used, by what devices count; never writes to a "
     "device.",
-    "discover": "Propose what flows and is not declared, as inventory files; asks no device.",
-    "traffic": "Add up what records of traffic show, against what is declared; asks no device.",
-    "replay": "Judge traffic that was seen under a plan, or as declared; asks no device.",
+    "discover": "Propose what flows and is not declared, as inventory files; changes no device.",
+    "traffic": "Add up what records of traffic show, against what is declared; changes no device.",
+    "replay": "Judge traffic that was seen under a plan, or as declared; changes no device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",

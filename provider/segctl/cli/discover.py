@@ -13,7 +13,14 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import SinceOption, TimezoneOption, given_to, moment_of, since_of
+from segctl.cli.options import (
+    FromDevicesOption,
+    SinceOption,
+    TimezoneOption,
+    given_to,
+    moment_of,
+    since_of,
+)
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
@@ -28,13 +35,14 @@ if TYPE_CHECKING:
 def discover(
     context: typer.Context,
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="FILE…",
+            metavar="[FILE…]",
             help="Records of traffic, also compressed; folders are walked, - is standard input",
         ),
-    ],
+    ] = None,
     *,
+    from_devices: FromDevicesOption = False,
     since: SinceOption = "",
     exclude: Annotated[
         list[str] | None,
@@ -70,7 +78,7 @@ def discover(
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the proposed files"),
     ] = None,
 ) -> int:
-    """Propose what flows and is not declared, as inventory files; asks no device."""
+    """Propose what flows and is not declared, as inventory files; changes no device."""
     from segctl.observe.discover.propose import GRADES
     from segctl.report.discover import discover_json, discover_text
 
@@ -81,7 +89,8 @@ def discover(
     settings, display = given_to(context)
     now = datetime.now(UTC).timestamp()
     options = DiscoverOptions(
-        files=tuple(files),
+        files=tuple(files or ()),
+        from_devices=from_devices,
         now=now,
         grade=chosen,
         since=since_of(since, now),

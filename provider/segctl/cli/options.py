@@ -43,6 +43,13 @@ SinceOption = Annotated[
         "--since", metavar="TIME", help="Leave out older records: a date, or 14d for two weeks"
     ),
 ]
+FromDevicesOption = Annotated[
+    bool,
+    typer.Option(
+        "--from-devices",
+        help="Ask the firewalls themselves what they saw, for a week or since --since",
+    ),
+]
 TimezoneOption = Annotated[
     str,
     typer.Option(

@@ -12,7 +12,14 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
-from segctl.cli.options import OfflineOption, SinceOption, TimezoneOption, given_to, since_of
+from segctl.cli.options import (
+    FromDevicesOption,
+    OfflineOption,
+    SinceOption,
+    TimezoneOption,
+    given_to,
+    since_of,
+)
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.errors import UsageError
 from segctl.operations import replay as replaying
@@ -23,27 +30,39 @@ from segctl.operations.replay import ReplayOptions
 def replay(
     context: typer.Context,
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="[PLAN] FILE…",
+            metavar="[PLAN] [FILE…]",
             help="A saved plan, unless --declared is given, then records of traffic; folders are "
             "walked, - is standard input",
         ),
-    ],
+    ] = None,
     *,
     declared: Annotated[
         bool,
         typer.Option("--declared", help="Replay under the policy of the inventory, not a plan"),
     ] = False,
+    from_devices: FromDevicesOption = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Ask the firewalls what they do with some of the traffic in the files, as "
+            "--from-devices does",
+        ),
+    ] = False,
     offline: OfflineOption = None,
     since: SinceOption = "",
     timezone: TimezoneOption = "",
 ) -> int:
-    """Judge traffic that was seen under a plan, or as declared; asks no device."""
+    """Judge traffic that was seen under a plan, or as declared; changes no device."""
     from segctl.report.replay import differs, replay_json, replay_text
 
-    plan = None if declared else Path(files[0])
-    records = tuple(files if declared else files[1:])
+    named = files or []
+    if not declared and not named:
+        raise UsageError("name a plan before the records, or give --declared")
+    plan = None if declared else Path(named[0])
+    records = tuple(named if declared else named[1:])
     if plan is not None and not plan.is_file():
         raise UsageError(f"{plan} is not a plan: name one before the records, or give --declared")
     settings, display = given_to(context)
@@ -51,6 +70,8 @@ def replay(
     options = ReplayOptions(
         files=records,
         now=now,
+        from_devices=from_devices,
+        calibrate=calibrate,
         plan=plan,
         offline=offline,
         since=since_of(since, now),
@@ -58,7 +79,13 @@ def replay(
     )
     result = replaying.replay(settings, options, display)
     under = "declared" if declared else "plan"
-    document = replay_json(result.coverage, result.replay, result.refused, under=under)
+    document = replay_json(
+        result.coverage,
+        result.replay,
+        result.refused,
+        under=under,
+        calibration=result.calibration,
+    )
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:

@@ -12,7 +12,7 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import SinceOption, TimezoneOption, given_to, since_of
+from segctl.cli.options import FromDevicesOption, SinceOption, TimezoneOption, given_to, since_of
 from segctl.cli.reports import Environment
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.errors import UsageError
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 def traffic(
     context: typer.Context,
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="FILE…",
+            metavar="[FILE…]",
             help="Records of traffic, also compressed; folders are walked, - is standard input",
         ),
-    ],
+    ] = None,
     *,
+    from_devices: FromDevicesOption = False,
     by: Annotated[
         str,
         typer.Option(
@@ -51,7 +52,7 @@ def traffic(
     ] = None,
     env: Environment = "default",
 ) -> int:
-    """Add up what records of traffic show, against what is declared; asks no device."""
+    """Add up what records of traffic show, against what is declared; changes no device."""
     from segctl.observe.traffic import BY
     from segctl.report import webpage
     from segctl.report.document import environment_name
@@ -66,7 +67,8 @@ def traffic(
     settings, display = given_to(context)
     now = datetime.now(UTC).timestamp()
     options = TrafficOptions(
-        files=tuple(files),
+        files=tuple(files or ()),
+        from_devices=from_devices,
         now=now,
         by=known[by],
         since=since_of(since, now),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from segctl.providers.watching import Way
+
 #: Seconds of one step in which a witness was heard or not.
 STEP: Final = 900
 #: A witness that is silent for less than this is not worth a word.
@@ -96,12 +98,57 @@ class WitnessCoverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedCoverage:
+    """What a device was asked, and what it told: one member, in one way.
+
+    `device` is the host, `member` the firewall of it that was asked. The other fields are those of
+    `segctl.providers.watching.Answer`, in the same units.
+    """
+
+    device: str
+    member: str
+    way: Way
+    serial: str
+    first: float
+    last: float
+    requests: int
+    records: int
+    left_out: tuple[tuple[str, int], ...] = ()
+    cut: str = ""
+    unread: str = ""
+    ahead: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """A device that was asked and told nothing: why, and the code of that error."""
+
+    device: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCount:
+    """Packets that a rule let pass or dropped, by its counter: who sent them is not known.
+
+    `conduit` is empty for what no rule of a conduit counted. Since when it counts is not told.
+    """
+
+    device: str
+    rule: str
+    conduit: str
+    packets: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """What all files together can show.
 
     `timezone` is the zone in which times without an offset were taken. `forgot` says that there
     were too many records to find every duplicate, `spilled` that there were more groups than fit
-    in memory.
+    in memory. `asked` is what devices were asked, `failed` why some told nothing at all, by name.
+    `counters` are what rules counted.
     """
 
     files: tuple[FileCoverage, ...]
@@ -109,6 +156,9 @@ class Coverage:
     timezone: str
     forgot: bool = False
     spilled: bool = False
+    asked: tuple[AskedCoverage, ...] = ()
+    failed: tuple[Unheard, ...] = ()
+    counters: tuple[RuleCount, ...] = ()
 
     @property
     def records(self) -> int:

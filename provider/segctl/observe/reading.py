@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from datetime import timezone as dt_timezone
 from typing import TYPE_CHECKING, Final
 
-from segctl.observe.coverage import AHEAD, FUTURE, STEP, Coverage, FileTally, Witnesses
+from segctl.observe.coverage import (
+    AHEAD,
+    FUTURE,
+    SKEW,
+    STEP,
+    AskedCoverage,
+    Coverage,
+    FileTally,
+    RuleCount,
+    Witnesses,
+)
 from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
-from segctl.observe.readers import reader_of
+from segctl.observe.readers import TOLD, reader_of
 from segctl.observe.readers.base import Addresses, Context
 from segctl.observe.readers.conversations import Conversations
 from segctl.observe.readers.panos_sessions import Sessions
-from segctl.observe.sources import SourceError, Text, found
+from segctl.observe.sources import Source, SourceError, Text, found
 from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
-    from segctl.observe.coverage import FileCoverage
+    from segctl.observe.coverage import FileCoverage, Unheard
     from segctl.observe.observation import Observation
-    from segctl.observe.sources import Source
+    from segctl.providers.watching import Answer
 
 #: A field that only Zeek's records of connections have.
 _CONNECTIONS: Final = "conn_state"
@@ -46,6 +57,25 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What devices told: each answer with the name of its host, and the hosts that told nothing.
+
+    `conduits` are the conduits of rules, by host and rule.
+    """
+
+    answers: Sequence[tuple[str, Answer]] = ()
+    failed: Sequence[Unheard] = ()
+    conduits: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+    def called(self) -> dict[str, str]:
+        """Return the host that each serial number is of, where it is of one."""
+        hosts: dict[str, set[str]] = {}
+        for device, answer in self.answers:
+            hosts.setdefault(answer.serial, set()).add(device)
+        return {serial: min(names) for serial, names in hosts.items() if serial and len(names) == 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What was read: the groups, and what they can show."""
 
@@ -53,21 +83,37 @@ class Reading:
     coverage: Coverage
 
 
-def read(names: Sequence[str], options: ReadOptions, groups: Groups | None = None) -> Reading:
+def read(
+    names: Sequence[str],
+    options: ReadOptions,
+    groups: Groups | None = None,
+    told: Told | None = None,
+) -> Reading:
     """Read files and folders; ``-`` is standard input.
+
+    A device is one witness, whichever of its members saw something, and whether it told so itself
+    or a file does.
 
     Args:
         names: what to read.
         options: how.
         groups: takes the observations in; by default they are only counted.
+        told: what devices told.
 
     Raises:
         UsageError: a file does not exist, or this machine does not know the time zone.
     """
-    run = _Run(options, Groups() if groups is None else groups)
+    run = _Run(options, Groups() if groups is None else groups, told or Told())
+    with uncollected():  # a million values without a cycle: looking for one takes a third
+        for device, answer in run.told.answers:
+            if answer.way != "session table":
+                run.hear(device, answer)
     for source in _ordered([*found(names)]):
-        with uncollected():  # a million values without a cycle: looking for one takes a third
+        with uncollected():
             run.read(source)
+    for device, answer in run.told.answers:
+        if answer.way == "session table":  # a log may tell how an open session began
+            run.hear(device, answer)
     return run.result()
 
 
@@ -92,15 +138,26 @@ def _tells_connections(source: Source) -> bool:
 class _Run:
     """One pass over all files."""
 
-    def __init__(self, options: ReadOptions, groups: Groups) -> None:
+    def __init__(self, options: ReadOptions, groups: Groups, told: Told) -> None:
         self._options = options
+        self.told, self._called = told, told.called()
         zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
         self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
         self._conversations, self._sessions = Conversations(), Sessions()
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
 
-    def read(self, source: Source) -> None:
+    def hear(self, device: str, answer: Answer) -> None:
+        """Take in what a device told."""
+        if not answer.text:
+            return
+        source = Source(name=f"{answer.member}: {answer.way}", path=None, data=answer.text)
+        self.read(source, device, answer)
+        if abs(answer.ahead) > SKEW:
+            self._witnesses[device].received(-answer.ahead)
+
+    def read(self, source: Source, device: str = "", answer: Answer | None = None) -> None:
+        """Take in a file, or what a device told."""
         tally = FileTally(name=source.name)
         try:
             text = Text(source)
@@ -109,15 +166,17 @@ class _Run:
             self._files.append(tally.result())
             return
         try:
-            self._read(text, tally)
+            self._read(text, tally, device, answer)
         finally:
             text.close()
         tally.cut = tally.cut or text.cut
         tally.problem = tally.problem or text.problem
         self._files.append(tally.result())
 
-    def _read(self, text: Text, tally: FileTally) -> None:
-        reader = reader_of(text.head)
+    def _read(
+        self, text: Text, tally: FileTally, device: str = "", answer: Answer | None = None
+    ) -> None:
+        reader = TOLD[answer.way] if answer is not None else reader_of(text.head)
         if reader is None:
             tally.problem = _unknown(text.head)
             return
@@ -125,12 +184,15 @@ class _Run:
         context = Context(
             file=tally,
             witnesses=self._witnesses,
-            clock=self._clock,
+            clock=self._clock if answer is None else _clock_of(answer),
             seen=self._seen,
             named=self._named,
             addresses=self._addresses,
             conversations=self._conversations,
             sessions=self._sessions,
+            answer=answer,
+            device=device,
+            called=self._called,
         )
         self._count(reader.read(text, context), tally)
 
@@ -190,8 +252,43 @@ class _Run:
             timezone=zone,
             forgot=self._seen.forgot or self._named.forgot,
             spilled=self._groups.spilled,
+            asked=tuple(_asked(device, answer) for device, answer in self.told.answers),
+            failed=tuple(self.told.failed),
+            counters=tuple(_counters(self.told)),
         )
         return Reading(groups=self._groups, coverage=coverage)
+
+
+def _clock_of(answer: Answer) -> Clock:
+    return Clock(dt_timezone(timedelta(seconds=answer.offset)))
+
+
+def _asked(device: str, answer: Answer) -> AskedCoverage:
+    return AskedCoverage(
+        device=device,
+        member=answer.member,
+        way=answer.way,
+        serial=answer.serial,
+        first=answer.first,
+        last=answer.last,
+        requests=answer.requests,
+        records=answer.records,
+        left_out=answer.left_out,
+        cut=answer.cut,
+        unread=answer.unread,
+        ahead=answer.ahead,
+    )
+
+
+def _counters(told: Told) -> Iterator[RuleCount]:
+    for device, answer in told.answers:
+        for one in answer.hits:
+            yield RuleCount(
+                device=device,
+                rule=one.rule,
+                conduit=told.conduits.get((device, one.rule), ""),
+                packets=one.count,
+            )
 
 
 def _widen(spans: dict[str, list[float]], name: str, end: float) -> None:

@@ -84,13 +84,17 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miscalibrated:
-    """A rule of which our model contradicts the log: there is no verdict for it."""
+    """A rule of which our model contradicts the log or the device: there is no verdict for it.
+
+    `logged` is what the log says, or `by` the device itself when it was asked about `example`.
+    """
 
     device: str
     rule: str
     logged: Ruling
     model: Ruling
     example: Flow
+    by: Literal["log", "device"] = "log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,20 +119,45 @@ def replayed(
     standings: Standings,
     firewalls: Iterable[Firewall],
     called: Mapping[str, str] = MappingProxyType({}),
+    *,
+    contradicted: Iterable[Miscalibrated] = (),
 ) -> Replay:
     """Return what would become of all that was seen.
 
     First the model of today is held against what was logged: of a rule that it contradicts, there
-    is no verdict. A change is told only where the direction is known. `called` says which firewall
-    a witness is.
+    is no verdict, nor of those that are `contradicted` by the device. A change is told only where
+    the direction is known. `called` says which firewall a witness is.
     """
     work = _Work(site, standings, firewalls, called)
+    work.withhold(contradicted)
     for _, held in groups.flows():
         for group, _ in held:
             work.calibrate(group)
     for flow, held in groups.flows():
         work.add(flow, held)
     return work.result()
+
+
+def hosts_of(firewalls: Iterable[Firewall], called: Mapping[str, str]) -> dict[str, str]:
+    """Return which firewall each witness is; `called` are those that records name."""
+    devices = [one.device for one in firewalls]
+    names = {one.name for one in devices}
+    return {
+        name: one.name
+        for one in devices
+        for name in (one.name, one.serial, one.peer_serial)
+        if name
+    } | {witness: name for witness, name in called.items() if name in names}
+
+
+def essential_of(site: Site) -> frozenset[tuple[str, str]]:
+    """Return the flows that the process needs, each with the key of its conduit."""
+    return frozenset(
+        (conduit.key, flow.id)
+        for conduit in site.conduits
+        for flow in conduit.flows
+        if flow.essential
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,18 +181,8 @@ class _Work:
         self._standings = standings
         self._firewalls = {one.device.name: one for one in firewalls}
         self._crossings = Crossings(site.devices)
-        self._witnesses = {
-            name: one.device.name
-            for one in self._firewalls.values()
-            for name in (one.device.name, one.device.serial, one.device.peer_serial)
-            if name
-        } | {witness: name for witness, name in called.items() if name in self._firewalls}
-        self._essential = {
-            (conduit.key, flow.id)
-            for conduit in site.conduits
-            for flow in conduit.flows
-            if flow.essential
-        }
+        self._witnesses = hosts_of(self._firewalls.values(), called)
+        self._essential = essential_of(site)
         self._judges: dict[int, Judge] = {}
         self._words: dict[tuple[object, ...], Spoken] = {}
         self._wrong: dict[tuple[str, str], Miscalibrated] = {}
@@ -171,6 +190,10 @@ class _Work:
         self._volumes: dict[Fate, Volume] = {fate: Volume() for fate in FATES}
         self._counts: dict[Fate, int] = dict.fromkeys(FATES, 0)
         self._without = self._attempts = 0
+
+    def withhold(self, contradicted: Iterable[Miscalibrated]) -> None:
+        """Give no verdict for rules that the device decides otherwise."""
+        self._wrong |= {(one.device, one.rule): one for one in contradicted}
 
     def calibrate(self, group: Group) -> None:
         """Hold the model of today against what a firewall logged."""
@@ -232,7 +255,8 @@ class _Work:
         seen_by = self._witnesses.get(group.witness, "")
         wrong = self._wrong.get((seen_by, group.rule)) if group.rule else None
         if wrong is not None:
-            why = f"our model of {seen_by} contradicts what it logged of rule {group.rule}"
+            said = "what it logged of" if wrong.by == "log" else "what it says itself about"
+            why = f"our model of {seen_by} contradicts {said} rule {group.rule}"
             return "cannot_tell", why, ()
         ways = [self._way(group, path) for path in paths]
         steps = tuple(dict.fromkeys(step for _, held in ways for step in held))

@@ -55,10 +55,14 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file that is given or found in a folder; `path` is None for standard input."""
+    """A file that is given or found in a folder; `path` is None for standard input.
+
+    `data` is what a device told instead.
+    """
 
     name: str
     path: Path | None
+    data: bytes | None = None
 
 
 def found(names: Sequence[str]) -> Iterator[Source]:
@@ -211,6 +215,8 @@ class _Counted(io.RawIOBase):
 
 
 def _opened(source: Source) -> IO[bytes]:
+    if source.data is not None:
+        return io.BytesIO(source.data)
     if source.path is None:
         return sys.stdin.buffer
     try:

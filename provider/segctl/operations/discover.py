@@ -13,6 +13,7 @@ from segctl.compiler.naming import DEFAULT_SITE
 from segctl.model.errors import UsageError
 from segctl.model.site import Endpoint
 from segctl.operations.loading import load_inventory, today
+from segctl.operations.watching import hear, refuse_nothing, watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from segctl.observe.discover.conduits import Proposed
     from segctl.observe.discover.propose import Grade
     from segctl.observe.discover.result import Discovered
+    from segctl.observe.reading import Told
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
 
@@ -37,11 +39,13 @@ class DiscoverOptions:
 
     `now` and `since` are seconds since 1970. `windows` do not count, from and to. `leases` are
     ranges of addresses, from and to; `names` is a file of addresses and names, as in /etc/hosts.
-    `out` is a folder for the files; without one nothing is written.
+    `out` is a folder for the files; without one nothing is written. With `from_devices` the
+    selected firewalls are asked as well, for a week without `since`.
     """
 
     files: tuple[str, ...]
     now: float
+    from_devices: bool = False
     grade: Grade = "host"
     since: float | None = None
     timezone: str | None = None
@@ -63,22 +67,25 @@ class DiscoverResult:
 
 
 def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress) -> DiscoverResult:
-    """Read records of traffic and propose what the inventory does not declare; asks no device.
+    """Read records of traffic and propose what the inventory does not declare.
+
+    Nothing is written to a device.
 
     Where no inventory is given and there is none, zones and assets are proposed, too.
 
     Raises:
         InventoryError: the inventory cannot be used.
-        UsageError: no file is given, one does not exist, or the folder holds a file already.
+        UsageError: no file is given and no device is asked, a file does not exist, the folder holds
+            a file already, or devices are to be asked that no inventory names.
     """
     from segctl.importing import refuse_existing, write_files
     from segctl.observe.discover.evidence import Evidence, Window
     from segctl.observe.discover.result import Asked, discovered
     from segctl.observe.reading import ReadOptions, read
 
-    if not options.files:
-        raise UsageError("name files or folders with records of traffic; - is standard input")
+    refuse_nothing(options.files, from_devices=options.from_devices)
     loaded = load_inventory(common, progress) if _declared(common) else None
+    told = _told(common, options, loaded, progress) if options.from_devices else None
     asked = Asked(
         grade=options.grade,
         today=today(),
@@ -90,6 +97,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
             options.files,
             ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
             groups=evidence,
+            told=told,
         )
         site = loaded.site if loaded is not None else None
         found = discovered(site, evidence, reading.coverage, asked)
@@ -105,6 +113,16 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
         diff="".join(_diff(before, files)),
         written=written,
     )
+
+
+def _told(
+    common: CommonOptions, options: DiscoverOptions, loaded: Loaded | None, progress: Progress
+) -> Told:
+    """Return what the selected firewalls told, record by record: it depends on when things were."""
+    if loaded is None:
+        raise UsageError("--from-devices: there is no inventory, so no device to ask")
+    watch = watch_of(options.now, options.since, each=True, threats=True)
+    return hear(common, loaded, watch, progress).told
 
 
 def _declared(common: CommonOptions) -> bool:

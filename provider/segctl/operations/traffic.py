@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.model.errors import UsageError
 from segctl.operations.loading import load_inventory, today
+from segctl.operations.watching import hear, refuse_nothing, watch_of
 
 if TYPE_CHECKING:
     from segctl.inventory import Loaded
@@ -22,11 +22,13 @@ class TrafficOptions:
     """Which records are read, and what they are added up by.
 
     `now` and `since` are seconds since 1970; without `since` every record counts. `timezone` is
-    that of times without an offset; UTC where it is not given.
+    that of times without an offset; UTC where it is not given. With `from_devices` the selected
+    firewalls are asked as well, for a week without `since`.
     """
 
     files: tuple[str, ...]
     now: float
+    from_devices: bool = False
     by: By = "conduit"
     since: float | None = None
     timezone: str | None = None
@@ -42,23 +44,27 @@ class TrafficResult:
 
 
 def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) -> TrafficResult:
-    """Read records of traffic and add up what was seen; asks no device.
+    """Read records of traffic and add up what was seen; writes to no device.
 
     Raises:
         InventoryError: the inventory cannot be used.
-        UsageError: no file is given, or one does not exist.
+        UsageError: no file is given and no device is asked, or a file does not exist.
     """
     from segctl.observe.places import Places
     from segctl.observe.reading import ReadOptions, read
     from segctl.observe.standing import Standings
     from segctl.observe.traffic import summarised
 
-    if not options.files:
-        raise UsageError("name files or folders with records of traffic; - is standard input")
+    refuse_nothing(options.files, from_devices=options.from_devices)
     loaded = load_inventory(common, progress)
+    told = None
+    if options.from_devices:
+        watch = watch_of(options.now, options.since, each=False, threats=True)
+        told = hear(common, loaded, watch, progress).told
     reading = read(
         options.files,
         ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+        told=told,
     )
     with closing(reading.groups):
         called = reading.coverage.called([one.name for one in loaded.site.devices])

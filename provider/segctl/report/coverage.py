@@ -10,10 +10,19 @@ from segctl.report.labels import counted
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from segctl.observe.coverage import Coverage, FileCoverage, WitnessCoverage
+    from segctl.observe.coverage import (
+        AskedCoverage,
+        Coverage,
+        FileCoverage,
+        WitnessCoverage,
+    )
 
+#: Why the exit status is 1: a device did not tell all that it was asked.
+UNREAD = "unread"
+#: Where nothing at all is worth a word.
+_LOGS = frozenset({"traffic log", "traffic report", "kernel log"})
 #: So many files are shown in full in text; a document has all.
 _FILES = 20
 
@@ -35,6 +44,48 @@ def coverage_json(coverage: Coverage) -> dict[str, Any]:
         "on_disk": coverage.spilled,
         "files": [_file(one) for one in coverage.files],
         "witnesses": [_witness(one) for one in coverage.witnesses],
+        "asked": [_asked(one) for one in coverage.asked],
+        "failed": [
+            {"device": one.device, "code": one.code, "why": one.why} for one in coverage.failed
+        ],
+        "rule_counters": [
+            {
+                "device": one.device,
+                "rule": one.rule,
+                "conduit": one.conduit,
+                "packets": one.packets,
+                "since": None,
+            }
+            for one in coverage.counters
+        ],
+    }
+
+
+def unheard(coverage: Coverage) -> dict[str, Any]:
+    """Return the error of a device that told nothing, or not all that it was asked, if one is."""
+    for one in coverage.failed:
+        return {"error": {"code": one.code, "message": f"{one.device}: {one.why}"}}
+    for answer in coverage.asked:
+        if answer.unread:
+            message = f"{answer.member}: its {answer.way} could not be read: {answer.unread}"
+            return {"error": {"code": UNREAD, "message": message}}
+    return {}
+
+
+def _asked(one: AskedCoverage) -> dict[str, Any]:
+    return {
+        "device": one.device,
+        "member": one.member,
+        "serial": one.serial,
+        "way": one.way,
+        "first": when_text(one.first),
+        "last": when_text(one.last),
+        "requests": one.requests,
+        "records": one.records,
+        "left_out": [{"why": why, "count": count} for why, count in one.left_out],
+        "cut": one.cut,
+        "unread": one.unread,
+        "clock_is_ahead_by": round(one.ahead),
     }
 
 
@@ -87,14 +138,54 @@ def coverage_text(coverage: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(text="What the records can show", style="bold")
     if not coverage["witnesses"]:
         yield Line(lead="  ", text="nothing: no record could be used", style="bold red")
+    for one in coverage["failed"]:
+        yield Line(lead=f"  ! {one['device']}: ", text=one["why"], style="bold red")
     for witness in coverage["witnesses"]:
         yield from _witness_text(witness, coverage["timezone"])
+    yield from _asked_text(coverage["asked"])
+    yield from _counters_text(coverage["rule_counters"])
     yield from _files_text(coverage["files"])
     if coverage["duplicates_forgotten"]:
         text = "there were too many records to find every duplicate: sessions may count twice"
         yield Line(lead="  ! ", text=text, style="yellow")
     if coverage["on_disk"]:
         text = "there were more different flows than fit in memory: they were kept on disk"
+        yield Line(lead="  ", text=text, style="dim")
+
+
+def _asked_text(asked: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Yield what devices were asked: the window, and what is missing in it."""
+    for one in asked:
+        text = (
+            f"{counted(one['records'], 'record')}, {one['first']} to {one['last']}, in "
+            f"{counted(one['requests'], 'request')}"
+        )
+        yield Line(lead=f"  {one['member']}, {one['way']}  ", text=text, style="dim")
+        for said in _missing(one):
+            yield Line(lead="    ! ", text=said, style="yellow")
+
+
+def _missing(one: Mapping[str, Any]) -> Iterator[str]:
+    if one["unread"]:
+        yield f"could not be read: {one['unread']}"
+    elif not one["records"] and one["way"] in _LOGS:
+        yield "nothing at all is in it: that is no evidence that there was no traffic"
+    if one["cut"]:
+        yield one["cut"]
+    for two in one["left_out"]:
+        yield f"{counted(two['count'], 'record')} left out: {two['why']}"
+    if one["way"] == "traffic report" and one["records"]:
+        yield "it adds up whole days: when on a day something was is not known"
+
+
+def _counters_text(counters: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Yield what rules counted; that is no record of traffic, since it has no addresses."""
+    for one in counters[:_FILES]:
+        packets = "not told" if one["packets"] is None else f"{one['packets']:,} packets"
+        text = f"{packets} since nobody knows when"
+        yield Line(lead=f"  {one['device']}, rule {one['rule']}: ", text=text, style="dim")
+    if len(counters) > _FILES:
+        text = f"{len(counters) - _FILES} more rules with counters: --json has all"
         yield Line(lead="  ", text=text, style="dim")
 
 

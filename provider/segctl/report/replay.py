@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.observe.replay import FATES
-from segctl.report.coverage import coverage_json, coverage_text, when_text
+from segctl.report.coverage import coverage_json, coverage_text, unheard, when_text
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.traffic import parties_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from segctl.observe.calibrating import Calibration
     from segctl.observe.coverage import Coverage
     from segctl.observe.replay import Miscalibrated, Replay, Replayed
 
@@ -31,7 +32,12 @@ _LISTED = ("newly_dropped", "newly_allowed", "cannot_tell")
 
 
 def replay_json(
-    coverage: Coverage, replay: Replay, refused: Mapping[str, str], *, under: str
+    coverage: Coverage,
+    replay: Replay,
+    refused: Mapping[str, str],
+    *,
+    under: str,
+    calibration: Iterable[Calibration] = (),
 ) -> dict[str, Any]:
     """Return the document of a replay.
 
@@ -40,6 +46,7 @@ def replay_json(
         replay: what would become of them.
         refused: why firewalls cannot be asked, by name.
         under: under what they were replayed: ``declared`` or ``plan``.
+        calibration: how far devices were asked what they do.
     """
     document: dict[str, Any] = {
         "format_version": "1.0",
@@ -47,15 +54,27 @@ def replay_json(
         "under": under,
         "fates": {fate: _fate(replay, fate) for fate in FATES},
         "miscalibrated": [_miscalibrated(one) for one in replay.miscalibrated],
+        "calibration": [_calibration(one) for one in calibration],
         "not_asked": [{"device": name, "why": why} for name, why in sorted(refused.items())],
         "without_firewall": replay.without_firewall,
         "attempts": replay.attempts,
     }
+    document |= unheard(coverage)
     told = sum(replay.volumes[fate].flows for fate in FATES if fate != "cannot_tell")
-    if not told:
+    if not told and "error" not in document:
         message = f"nothing can be told of {counted(coverage.records, 'record')}"
         document["error"] = {"code": NOTHING, "message": message}
     return document
+
+
+def _calibration(one: Calibration) -> dict[str, Any]:
+    return {
+        "device": one.device,
+        "rules": one.rules,
+        "asked": one.asked,
+        "contradicted": one.contradicted,
+        "why": one.why,
+    }
 
 
 def differs(document: Mapping[str, Any]) -> bool:
@@ -98,6 +117,7 @@ def _miscalibrated(one: Miscalibrated) -> dict[str, Any]:
         "rule": one.rule,
         "logged": one.logged,
         "model": one.model,
+        "by": one.by,
         "example": f"{one.example.source} → {one.example.destination} "
         f"{one.example.protocol}/{one.example.port}",
     }
@@ -128,11 +148,16 @@ def _doubts(document: Mapping[str, Any]) -> Iterator[Line]:
         text = f"{one['device']} is not judged: {one['why']}"
         yield Line(lead="  ! ", text=text, style="yellow")
     for one in document["miscalibrated"]:
+        said = "it was logged as" if one["by"] == "log" else "the device itself says"
         text = (
-            f"no verdict for rule {one['rule']} of {one['device']}: it was logged as "
+            f"no verdict for rule {one['rule']} of {one['device']}: {said} "
             f"{one['logged']}, and our model of it says {one['model']}: {one['example']}"
         )
         yield Line(lead="  ! ", text=text, style="yellow")
+    for one in document["calibration"]:
+        text = f"{one['device']} was asked about {one['asked']} of {counted(one['rules'], 'rule')}"
+        said = f"{text}: {one['why']}" if one["why"] else text
+        yield Line(lead="  ! " if one["why"] else "  ", text=said, style="dim")
     if document["without_firewall"]:
         number = counted(document["without_firewall"], "group")
         text = f"{number} of traffic that no firewall of the inventory is in the way of"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.observe.standing import STATUSES
 from segctl.observe.traffic import LISTED, TOP
-from segctl.report.coverage import coverage_json, coverage_text, when_text
+from segctl.report.coverage import coverage_json, coverage_text, unheard, when_text
 from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
 from segctl.report.lines import Line, plain_lines
@@ -65,7 +65,9 @@ def traffic_json(coverage: Coverage, summary: Summary) -> dict[str, Any]:
 
 
 def error_of(coverage: Coverage) -> dict[str, Any]:
-    """Return why the exit status is 1, if it is: nothing that was read can be used."""
+    """Return why the exit status is 1, if it is: no record can be used, or a device is silent."""
+    if found := unheard(coverage):
+        return found
     if coverage.records or any(one.evidence for one in coverage.files):
         return {}
     message = f"no record that can be used in {counted(len(coverage.files), 'file')}"
@@ -147,7 +149,7 @@ def _threat(one: Threat) -> dict[str, Any]:
 def traffic_text(document: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a document of what was seen; what the records can show comes first."""
     yield from coverage_text(document["coverage"])
-    if "error" in document:
+    if not document["coverage"]["witnesses"]:
         return
     yield Line()
     yield from _standing_text(document)
@@ -307,7 +309,7 @@ def traffic_report(
 
 
 def _headline(document: Mapping[str, Any]) -> str:
-    if "error" in document:
+    if "error" in document:  # what there is follows
         return f"Traffic: {document['error']['message']}"
     whole = document["outcomes"]["conversation"]["sessions"]
     share = _share(document["standing"]["declared"]["sessions"], whole)

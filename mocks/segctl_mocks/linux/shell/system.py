@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from segctl_mocks.linux.shell.observed import conntrack, journalctl
 from segctl_mocks.linux.shell.shell import NOT_FOUND, Exit
 
 if TYPE_CHECKING:
@@ -184,12 +185,14 @@ def _asked(shell: Shell) -> bool:
 
 
 SYSTEM: dict[str, Callable[[Shell, list[str]], int]] = {
+    "conntrack": conntrack,
     "dash": _sh,
     "date": _date,
     "env": _env,
     "hostname": _hostname,
     "id": _id,
     "ip": _ip,
+    "journalctl": journalctl,
     "nft": _nft,
     "nice": _rest,
     "nohup": _rest,

@@ -8,6 +8,7 @@ from segctl.observe.readers import (
     conntrack,
     netfilter,
     nfdump,
+    panos_answers,
     panos_csv,
     panos_export,
     panos_xml,
@@ -16,7 +17,10 @@ from segctl.observe.readers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from segctl.observe.readers.base import Reader
+    from segctl.providers.watching import Way
 
 #: Every format; of two that claim as many lines of a file, the first one reads it.
 READERS: Final[tuple[Reader, ...]] = (
@@ -33,6 +37,17 @@ READERS: Final[tuple[Reader, ...]] = (
     netfilter.TEXT,
     netfilter.JSON,
 )
+
+
+#: How each way of asking a device tells.
+TOLD: Final[Mapping[Way, Reader]] = {
+    "traffic log": panos_answers.LOG,
+    "threat log": panos_answers.LOG,
+    "traffic report": panos_answers.REPORT,
+    "session table": panos_answers.TABLE,
+    "connections": conntrack.TEXT,
+    "kernel log": netfilter.TEXT,
+}
 
 
 def reader_of(head: str) -> Reader | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from segctl.observe.coverage import FileTally, Witnesses
     from segctl.observe.duplicates import Named, Seen
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segctl.observe.readers.panos_sessions import Sessions
     from segctl.observe.sources import Text
     from segctl.observe.times import Clock
+    from segctl.providers.watching import Answer
 
 #: So many addresses are remembered in their canonical form.
 _REMEMBERED: Final = 300_000
@@ -35,7 +36,9 @@ class Context:
     """What a reader is given besides the text: who counts, and what was seen before.
 
     `conversations` are functions that wait for the record of their connection, `sessions` those of
-    PAN-OS that wait for their end: both may come in another file.
+    PAN-OS that wait for their end: both may come in another file. `answer` is what a device told
+    of which this is the text, and `device` the host that it is. `called` are the hosts that have
+    serial numbers.
     """
 
     file: FileTally
@@ -46,6 +49,13 @@ class Context:
     addresses: Addresses
     conversations: Conversations
     sessions: Sessions
+    answer: Answer | None = None
+    device: str = ""
+    called: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def witness(self, serial: str) -> str:
+        """Return who saw what bears a serial number: the device that was asked, if one was."""
+        return self.device or self.called.get(serial) or clipped(serial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def _claims_xml(head: str) -> int:
 
 
 def _read_text(text: Text, context: Context) -> Iterator[Observation]:
-    events, count = _Events(), 0
+    events, count = _Events(context), 0
     for line in text.lines():
         count += 1
         if not line.strip() or line.startswith("conntrack v"):
@@ -87,9 +87,14 @@ def _parsed(line: str, context: Context) -> _Connection:
         context,
         answered="[UNREPLIED]" not in line,
         event=match["event"] or "",
-        when=float(match["time"]) if match["time"] else None,
+        when=float(match["time"]) if match["time"] else _asked_at(context),
         age=int(age[1]) if age else 0,
     )
+
+
+def _asked_at(context: Context) -> float | None:
+    """Return when a device listed its connections; of a file nobody knows."""
+    return context.answer.last if context.answer is not None else None
 
 
 def _connection(
@@ -130,47 +135,47 @@ def _connection(
 class _Events:
     """Connections of which a new one and its end are two lines, and one connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
         self._open: dict[tuple[Flow, int], _Connection] = {}
+        self._witness = context.witness(_SENSOR)
 
     def add(self, one: _Connection) -> Iterator[Observation]:
         """Take a line in; yield the connection that it ends, or lists."""
         key = (one.flow, one.source_port)
         before = self._open.pop(key, None)
         if one.event not in {"NEW", "UPDATE"}:
-            yield _observation(before, one)
+            yield self._observation(before, one)
             return
         if before is not None and one.event == "NEW":
-            yield _observation(None, before)
+            yield self._observation(None, before)
             before = None
         start = before.when if before is not None else one.when
         self._open[key] = one._replace(when=start, age=0)
         if len(self._open) > MOST_OPEN:
-            yield _observation(None, self._open.pop(next(iter(self._open))))
+            yield self._observation(None, self._open.pop(next(iter(self._open))))
 
     def rest(self) -> Iterator[Observation]:
         """Yield what did not end."""
         for one in self._open.values():
-            yield _observation(None, one)
+            yield self._observation(None, one)
         self._open.clear()
 
-
-def _observation(before: _Connection | None, one: _Connection) -> Observation:
-    group = Group(
-        flow=one.flow,
-        outer=one.outer,
-        witness=_SENSOR,
-        verdict="allow",
-        completed="yes" if one.answered else "no",
-    )
-    start = before.when if before is not None else one.when
-    if start is not None and before is None:
-        start -= one.age
-    return Observation(group, start, one.when, one.source_port, 1, one.bytes)
+    def _observation(self, before: _Connection | None, one: _Connection) -> Observation:
+        group = Group(
+            flow=one.flow,
+            outer=one.outer,
+            witness=self._witness,
+            verdict="allow",
+            completed="yes" if one.answered else "no",
+        )
+        start = before.when if before is not None else one.when
+        if start is not None and before is None:
+            start -= one.age
+        return Observation(group, start, one.when, one.source_port, 1, one.bytes)
 
 
 def _read_xml(text: Text, context: Context) -> Iterator[Observation]:
-    events, count = _Events(), 0
+    events, count = _Events(context), 0
     for flow in elements(text, context, "flow"):
         count += 1
         try:

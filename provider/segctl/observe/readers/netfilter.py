@@ -114,7 +114,7 @@ def _group(one: _Packet, context: Context) -> tuple[Group, int]:
             protocol,
             port_of(one.port) if ports else 0,
         ),
-        witness=clipped(one.host) or "netfilter",
+        witness=context.witness(one.host) or "netfilter",
         from_zone=clipped(one.entered),
         to_zone=clipped(one.left),
         verdict=verdict,
@@ -162,7 +162,7 @@ def _head(line: str, context: Context, now: float) -> tuple[str, float | None, s
     if match is None:
         return "", None, line
     host = match["host"] or match["isohost"]
-    witness = context.witnesses[clipped(host)]
+    witness = context.witnesses[context.witness(host)]
     try:
         if match["iso"]:
             when = moment(match["iso"], context.clock.zone)

@@ -166,7 +166,7 @@ class _Lines:
         """Return what records of a shape have in common, remembered for those that follow."""
         shape = tuple(map(intern, shape))
         serial, reason, *others = shape
-        common = common_of(Shape._make((serial, *others, reason, uuid)))
+        common = common_of(Shape._make((self._context.witness(serial), *others, reason, uuid)))
         known = self._shapes[shape] = _Known(intern(uuid), common, {})
         return known
 
@@ -194,7 +194,7 @@ class _Lines:
 
     def _told(self, serial: str, generated: str, line: str, comma: int, *, exact: bool) -> None:
         """Take down what a record tells of its device, once a minute of its clock."""
-        witness = self._context.witnesses[clipped(serial)]
+        witness = self._context.witnesses[self._context.witness(serial)]
         witness.assumed_zone |= not exact
         told = line[comma + 1 :]
         columns = (_quoted(told) if '"' in told else told.split(","))[1:]

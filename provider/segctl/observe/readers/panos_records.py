@@ -42,7 +42,7 @@ class Records:
         end = self._moment(serial, record)
         threat = kind == "THREAT"
         common = common_of(
-            _shape(serial, "threat" if threat else subtype, record),
+            shape_of(self._context.witness(serial), "threat" if threat else subtype, record),
             threat=(record.get("threatid") or record.get("tid") or subtype) if threat else "",
             severity=record.get("severity", "") if threat else "",
         )
@@ -69,14 +69,14 @@ class Records:
         if not self._context.seen.again(name, int(sequence)):
             return False
         self._context.file.duplicates += 1
-        self._context.witnesses[clipped(serial)].duplicates += 1
+        self._context.witnesses[self._context.witness(serial)].duplicates += 1
         return True
 
     def _moment(self, serial: str, record: Record) -> float:
         exact = record.get("high_res_timestamp", "")
         local = record.get("time_generated") or record.get("receive_time", "")
-        witness = self._context.witnesses[clipped(serial)]
-        witness.assumed_zone |= not exact
+        witness = self._context.witnesses[self._context.witness(serial)]
+        witness.assumed_zone |= not exact and self._context.answer is None
         if name := record.get("device_name"):
             witness.hosts.add(clipped(name))
         try:
@@ -85,7 +85,8 @@ class Records:
             raise RefusedError("the time of a record is not one") from None
 
 
-def _shape(serial: str, subtype: str, record: Record) -> Shape:
+def shape_of(serial: str, subtype: str, record: Record) -> Shape:
+    """Return the fields of a record that many have in common, as seen by `serial`."""
     return Shape(
         serial=serial,
         subtype=subtype,

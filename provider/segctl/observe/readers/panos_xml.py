@@ -12,7 +12,7 @@ from segctl.observe.readers.panos_records import Records
 from segctl.observe.readers.xml_elements import elements, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text
@@ -41,7 +41,7 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
             logs, told = logs + 1, told or parent.get("count", "")
         fields = {str(one.tag): one.text or "" for one in entry}
         try:
-            found = records.observation(fields) if kind == "logs" else _session(fields, context)
+            found = records.observation(fields) if kind == "logs" else session_of(fields, context)
         except RefusedError as error:
             told = " ".join(f"{name}={value}" for name, value in fields.items())
             context.file.refuse(str(error), line_of(entry), told)
@@ -58,12 +58,19 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
 READER: Final = Reader(name="PAN-OS XML", claims=_claims, read=_read)
 
 
-def _session(fields: dict[str, str], context: Context) -> Observation:
-    """Return a session that is open: the log tells of it only when it ends."""
+def session_of(fields: Mapping[str, str], context: Context) -> Observation | None:
+    """Return a session that is open: the log tells of it only when it ends.
+
+    When a file was made is not known, so that in one a session was last seen when it began.
+
+    Raises:
+        RefusedError: a field cannot be what it must be.
+    """
     denied = fields.get("state", "").upper() in {"DISCARD", "DISC"}
+    answer = context.answer
     common = common_of(
         Shape(
-            serial=_TABLE,
+            serial=context.witness(_TABLE),
             subtype="end",
             rule=fields.get("security-rule", ""),
             srcuser=fields.get("src-user", ""),
@@ -86,11 +93,18 @@ def _session(fields: dict[str, str], context: Context) -> Observation:
     group = group_of(common, ends, context.addresses)
     start = _start(fields.get("start-time", ""), context)
     size = number(fields.get("total-byte-count", ""))
-    return Observation(group, start, start, port_of(fields.get("sport", "")), 1, size)
+    end = start if answer is None else max(start, answer.last)
+    one = Observation(group, start, end, port_of(fields.get("sport", "")), 1, size)
+    if answer is None or not fields.get("idx"):
+        return one
+    # it may have been logged when it began
+    return context.sessions.joined(
+        (answer.serial, fields.get("vsys", ""), fields["idx"]), "end", one
+    )
 
 
 def _start(text: str, context: Context) -> float:
-    context.witnesses[_TABLE].assumed_zone = True
+    context.witnesses[context.witness(_TABLE)].assumed_zone |= context.answer is None
     try:
         when = datetime.strptime(f"{' '.join(text.split())} +0000", "%a %b %d %H:%M:%S %Y %z")
     except ValueError:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
 from segctl.providers.counting import Counts, Hits
-from segctl.providers.nftables import agent, commands, names, versions
+from segctl.providers.nftables import agent, commands, names, versions, watching
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables, sets_of_marks
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
@@ -27,8 +28,12 @@ from segctl.system.loading import weight
 from segctl.transports.ssh_exec import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
+
+    from segctl.providers.nftables.table import Counter
+    from segctl.providers.watching import Answer as Told
+    from segctl.providers.watching import Watch
 
 #: The commands that a read-only session may send.
 READERS = (
@@ -37,6 +42,7 @@ READERS = (
         + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
     ),
     re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{commands.LIST}", re.ASCII),
+    *watching.READERS,
 )
 #: An exit code at the end of a part of an answer.
 _CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
@@ -109,17 +115,43 @@ class NftSession(Pushing):
         answers = self._ask()
         self._sudo = "" if self._part(answers, "uid").strip() == "0" else "sudo -n"
         name = self._target.name
-        listing = self._table(answers)
-        try:
-            counters = read_table(listing).counters.values() if listing else ()
-        except ValueError as error:
-            raise ParseError(name, "its listing of table inet segctl is not understood") from error
+        counters = self._counters(self._table(answers))
         hits = tuple(
             Hits(rule=rule, count=one.packets, doubt=_UNTOLD)
             for one in counters
             if (rule := names.counted_rule(one.name)) is not None
         )
         return (Counts(member=name, hits=hits),)
+
+    def seen(self, watch: Watch) -> Sequence[Told]:
+        """Return the host's connections, what it logged to the kernel, and what rules counted.
+
+        Raises:
+            DeviceError: the host does not answer, or its table cannot be listed.
+        """
+        self._progress("reading its traffic")
+        answers = self._ask()
+        self._sudo = "" if self._part(answers, "uid").strip() == "0" else "sudo -n"
+        listing, host, now = self._table(answers), self._target.name, datetime.now(UTC)
+        told = [watching.connections(host, self._shown, now)]
+        log = watching.kernel_log(host, self._printed, watch.since, now, listing)
+        told += [] if log is None else [log]
+        return [*told, watching.counters(host, self._counters(listing), now)]
+
+    def _shown(self, command: str) -> Answer:
+        """Return what root gets to see of a command."""
+        return self._printed(f"{self._sudo} {command}".strip())
+
+    def _printed(self, command: str) -> Answer:
+        limit = self._target.max_answer // SHARE
+        return self._ssh.run(command, label="traffic", limit=limit)
+
+    def _counters(self, listing: str) -> Iterable[Counter]:
+        try:
+            return read_table(listing).counters.values() if listing else ()
+        except ValueError as error:
+            message = "its listing of table inet segctl is not understood"
+            raise ParseError(self._target.name, message) from error
 
     def _others(self, found: Mapping[str, Answer]) -> tuple[str, dict[str, str], dict[str, str]]:
         """Return all chains, the listings of others' tables, and why some could not be listed.

@@ -49,6 +49,7 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("devicegroups", "dg-hierarchy", "audit", "version"),
     *("registered-ip", "limit", "start-point", "clear", "source-port", "destination-port"),
     *("uid-message", "payload", "register", "unregister", "update"),
+    *("min-age", "count", "traffic", "aggregate-by", "values", "topn"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"

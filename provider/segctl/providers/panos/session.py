@@ -11,7 +11,7 @@ from heapq import merge
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
-from segctl.providers.panos import commands, configlog, hits, matching, refusals
+from segctl.providers.panos import commands, configlog, hits, matching, refusals, watching
 from segctl.providers.panos.containing import FirewallCell
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import clock
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from segctl.providers.logs import Author, DeviceLog
     from segctl.providers.panos.part import Part
     from segctl.providers.state import Run, Unconfirmed
+    from segctl.providers.watching import Answer, Watch
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
 
@@ -183,6 +184,19 @@ class PanosSession:
         """Return the firewall, or both members of a pair: each has a list of its own."""
         vsys = self.part.location.name
         return [FirewallCell(member=one, vsys=vsys) for one in self._place.members]
+
+    def seen(self, watch: Watch) -> Sequence[Answer]:
+        """Return what the firewall tells of its traffic; of a pair, what each member does.
+
+        The members have a log each, of what they carried themselves.
+        """
+        place = self._place
+        self._progress("reading its traffic")
+        vsys = self.part.location.name
+        if place.pair is None:
+            return [*watching.seen(place.member, vsys, watch)]
+        members = (place.member, *place.pair.others(silent=True))
+        return [answer for one in members for answer in watching.tried(one, vsys, watch)]
 
     # --- locking -----------------------------------------------------------------------------
 

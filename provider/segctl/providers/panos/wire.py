@@ -50,6 +50,7 @@ _UNAUTHORIZED = re.compile(rb"""\s*<response\s[^>]*status\s*=\s*["']unauth["']""
 #: Commands that show a whole configuration.
 _WHOLE = re.compile("<saved>|<pushed-")
 _READ_ACTIONS = frozenset({"get", "show", "complete"})
+_LOG_ACTIONS = frozenset({"get", "finish"})
 _READ_COMMANDS = re.compile(
     r"\s*<(show|check|test)>"
     # a list that the device fetches: shown, not refreshed
@@ -66,8 +67,12 @@ def is_write(params: Mapping[str, str]) -> bool:
         return False
     if kind == "config":
         return params.get("action") not in _READ_ACTIONS
-    if kind == "log":
-        return params.get("action", "get") != "get"  # a query has no action
+    if kind == "log":  # a query has no action; `finish` removes the job of one
+        return params.get("action", "get") not in _LOG_ACTIONS
+    if kind == "report":  # made for this answer, and kept nowhere
+        if "action" in params:
+            return params["action"] != "get"
+        return params.get("reporttype") != "dynamic"
     if kind == "op":
         return not _READ_COMMANDS.match(params.get("cmd", ""))
     return True

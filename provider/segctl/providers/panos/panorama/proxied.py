@@ -1,15 +1,17 @@
 """A session with a managed firewall by way of its Panorama, to read what it enforces.
 
 Panorama passes a request on to the firewall that ``target`` names. Source: vendor's API guide; of
-configuration and operational requests. Others, such as for logs, it answers itself, so they are
-refused here.
+configuration and operational requests. Others, such as for logs, it answers itself: those of
+configuration are refused here, those of traffic are asked of Panorama, for this firewall alone.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError, UnsupportedError
+from segctl.providers.panos import watching
 from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama.parse import STANDING
 from segctl.providers.panos.panorama.reading import firewalls, standing_command
@@ -20,8 +22,10 @@ from segctl.providers.panos.snapshot import load
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from segctl.analysis.decide import Packet
     from segctl.model.scope import Scope
     from segctl.providers.logs import Author
+    from segctl.providers.watching import Answer, Watch
     from segctl.transports.target import Target
 
 _WHY: Final = "is managed by Panorama: its policy is changed in its device group"
@@ -80,6 +84,23 @@ class ProxiedSession(PanosSession):
         """Return the answer to an operational ``<show>`` command, as XML."""
         self._find()
         return super().show(command)
+
+    def decided_by(self, packet: Packet) -> str:
+        """Return the rule that the firewall says decides about a packet."""
+        self._find()
+        return super().decided_by(packet)
+
+    def seen(self, watch: Watch) -> Sequence[Answer]:
+        """Return the firewall's open sessions, and what Panorama's logs have of it.
+
+        Entries one by one: releases refuse reports where a firewall is named (PAN-194812).
+        """
+        self._find()
+        self._progress("reading its traffic")
+        member = self._place.member
+        asked = replace(watch, each=True)
+        vsys = self.part.location.name
+        return [*watching.seen(member, vsys, asked, member.client.passed_on)]
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
         """Name nobody: Panorama does not pass requests for logs on."""

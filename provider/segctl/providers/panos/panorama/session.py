@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.decide import Packet
     from segctl.providers.state import Delivery
+    from segctl.providers.watching import Answer, Watch
     from segctl.transports.target import Target
 
 
@@ -38,6 +39,15 @@ class PanoramaSession(PanosSession):
         """
         del packet
         raise UnsupportedError(f"{self._place.target.name}: Panorama decides about no packet")
+
+    def seen(self, watch: Watch) -> Sequence[Answer]:
+        """Refuse: its firewalls see traffic.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        del watch
+        raise UnsupportedError(f"{self._place.target.name}: Panorama sees no traffic")
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
