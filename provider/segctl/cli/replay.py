@@ -13,9 +13,11 @@ from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.options import OfflineOption, SinceOption, TimezoneOption, given_to, since_of
-from segctl.cli.screen import print_json, print_lines
+from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.signatures import SignOption, key_password
 from segctl.model.errors import UsageError
 from segctl.operations import replay as replaying
+from segctl.operations.plan_files import Saving
 from segctl.operations.replay import ReplayOptions
 
 
@@ -36,6 +38,13 @@ def replay(
         typer.Option("--declared", help="Replay under the policy of the inventory, not a plan"),
     ] = False,
     offline: OfflineOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="Save the plan here, with what was found out"
+        ),
+    ] = None,
+    sign: SignOption = None,
     since: SinceOption = "",
     timezone: TimezoneOption = "",
 ) -> int:
@@ -47,6 +56,7 @@ def replay(
     if plan is not None and not plan.is_file():
         raise UsageError(f"{plan} is not a plan: name one before the records, or give --declared")
     settings, display = given_to(context)
+    saving = Saving.to(out, sign, 24, key_password)
     now = datetime.now(UTC).timestamp()
     options = ReplayOptions(
         files=records,
@@ -55,14 +65,19 @@ def replay(
         offline=offline,
         since=since_of(since, now),
         timezone=timezone or None,
+        rehearse=out is not None,
     )
     result = replaying.replay(settings, options, display)
     under = "declared" if declared else "plan"
     document = replay_json(result.coverage, result.replay, result.refused, under=under)
+    saved = saving.save(result.rehearsed, ()) if result.rehearsed is not None else None
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(replay_text(document))
+    if saved is not None:
+        signed = f", signed in {saved.signature}" if saved.signature else ""
+        tell(f"Saved{signed}: segctl show {saved.file} says what was found out.")
     if "error" in document:
         return ERROR
     return DIFFERS if differs(document) else OK

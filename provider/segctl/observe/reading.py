@@ -37,20 +37,22 @@ class ReadOptions:
 
     `now` and `since` are seconds since 1970; records that end before `since` are left out.
     `timezone` is where times without an offset are from, None where the user did not say: then
-    UTC.
+    UTC. With `digests`, those of the files are worked out.
     """
 
     now: float
     since: float | None = None
     timezone: str | None = None
+    digests: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was read: the groups, and what they can show."""
+    """What was read: the groups, what they can show, and the digests of files if asked for."""
 
     groups: Groups
     coverage: Coverage
+    digests: tuple[str, ...] = ()
 
 
 def read(names: Sequence[str], options: ReadOptions, groups: Groups | None = None) -> Reading:
@@ -99,17 +101,20 @@ class _Run:
         self._conversations, self._sessions = Conversations(), Sessions()
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
+        self._digests: list[str] = []
 
     def read(self, source: Source) -> None:
         tally = FileTally(name=source.name)
         try:
-            text = Text(source)
+            text = Text(source, digest=self._options.digests)
         except SourceError as error:
             tally.problem = str(error)
             self._files.append(tally.result())
             return
         try:
             self._read(text, tally)
+            if self._options.digests:
+                self._digests.append(text.digest())
         finally:
             text.close()
         tally.cut = tally.cut or text.cut
@@ -191,7 +196,7 @@ class _Run:
             forgot=self._seen.forgot or self._named.forgot,
             spilled=self._groups.spilled,
         )
-        return Reading(groups=self._groups, coverage=coverage)
+        return Reading(groups=self._groups, coverage=coverage, digests=tuple(self._digests))
 
 
 def _widen(spans: dict[str, list[float]], name: str, end: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import SegctlError, UsageError
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded
     from segctl.observe.coverage import Coverage
+    from segctl.observe.reading import Reading as Records
     from segctl.observe.replay import Firewall, Replay
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
-    from segctl.planning.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan, Plan
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live, Provider
 
@@ -31,7 +33,7 @@ class ReplayOptions:
 
     Without a `plan` it is the policy that the inventory declares. `offline` are snapshots of what
     devices hold; a plan needs them, since it does not hold the rules of others. `now` and `since`
-    are seconds since 1970.
+    are seconds since 1970. With `rehearse`, the result has the plan with what was found.
     """
 
     files: tuple[str, ...]
@@ -40,16 +42,21 @@ class ReplayOptions:
     offline: Path | None = None
     since: float | None = None
     timezone: str | None = None
+    rehearse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayResult:
-    """What the records can show, what would become of them, and firewalls that cannot be asked."""
+    """What the records can show, what would become of them, and firewalls that cannot be asked.
+
+    `rehearsed` is the plan with its rehearsal, where that was asked for.
+    """
 
     coverage: Coverage
     replay: Replay
     refused: Mapping[str, str]
     loaded: Loaded
+    rehearsed: Plan | None = None
 
 
 def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) -> ReplayResult:
@@ -77,24 +84,57 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         )
     loaded = load_inventory(common, progress)
     plan = load_plan(options.plan) if options.plan is not None else None
+    if options.rehearse and plan is None:
+        raise UsageError("-o keeps a rehearsal in a plan: name the plan, without --declared")
     snapshots = load_snapshots(options.offline) if options.offline is not None else {}
     plans = {one.name: one for one in plan.devices} if plan is not None else None
     firewalls = [*_firewalls(desired_of(loaded), snapshots, plans)]
     reading = read(
         options.files,
-        ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+        ReadOptions(
+            now=options.now,
+            since=options.since,
+            timezone=options.timezone,
+            digests=options.rehearse,
+        ),
     )
     with closing(reading.groups):
         called = reading.coverage.called([one.device.name for one in firewalls])
         called |= {one.serial: name for name, one in snapshots.items() if one.serial}
         standings = Standings(loaded.site, Places(loaded.site, called), today())
         found = replayed(reading.groups, loaded.site, standings, firewalls, called)
+    refused = {one.device.name: one.why for one in firewalls if one.why}
     return ReplayResult(
         coverage=reading.coverage,
         replay=found,
-        refused={one.device.name: one.why for one in firewalls if one.why},
+        refused=refused,
         loaded=loaded,
+        rehearsed=_rehearsed(
+            plan, reading, found, refused, now=options.now, inventory=loaded.digest
+        )
+        if plan is not None and options.rehearse
+        else None,
     )
+
+
+def _rehearsed(
+    plan: Plan,
+    reading: Records,
+    found: Replay,
+    refused: Mapping[str, str],
+    *,
+    now: float,
+    inventory: str,
+) -> Plan:
+    """Return a plan with its rehearsal."""
+    from segctl.observe.rehearsed import Occasion, rehearsal
+    from segctl.planning.documents import policy_digest
+    from segctl.planning.plan import FORMAT_VERSION
+
+    made = datetime.fromtimestamp(now, UTC).replace(microsecond=0).isoformat()
+    occasion = Occasion(policy=policy_digest(plan), inventory=inventory, made=made)
+    held = rehearsal(occasion, reading, found, refused)
+    return replace(plan, format_version=FORMAT_VERSION, rehearsal=held)
 
 
 def _firewalls(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from segctl.observe.discover.judge import OUTCOMES
 from segctl.observe.discover.listing import listing, why
-from segctl.report.coverage import coverage_json, coverage_text, when_text
+from segctl.observe.times import when_text
+from segctl.report.coverage import coverage_json, coverage_text
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.traffic import error_of

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.observe.replay import FATES
-from segctl.report.coverage import coverage_json, coverage_text, when_text
+from segctl.observe.times import when_text
+from segctl.report.coverage import coverage_json, coverage_text
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.rehearsal import FATE_WORDS
 from segctl.report.traffic import parties_json
 
 if TYPE_CHECKING:
@@ -20,13 +22,6 @@ if TYPE_CHECKING:
 NOTHING = "cannot_tell"
 #: So many flows of each fate are shown in text; a document has up to 1,000.
 _SHOWN = 20
-_WORDS = {
-    "newly_dropped": ("newly dropped", "bold red"),
-    "newly_allowed": ("newly allowed", "bold yellow"),
-    "cannot_tell": ("cannot tell", "yellow"),
-    "still_allowed": ("still allowed", "green"),
-    "still_dropped": ("still dropped", "dim"),
-}
 _LISTED = ("newly_dropped", "newly_allowed", "cannot_tell")
 
 
@@ -109,7 +104,7 @@ def replay_text(document: Mapping[str, Any]) -> Iterator[Line]:
     yield Line()
     under = "what the plan makes" if document["under"] == "plan" else "what is declared"
     yield Line(text=f"Under {under}", style="bold")
-    for fate, (words, style) in _WORDS.items():
+    for fate, (words, style) in FATE_WORDS.items():
         one = document["fates"][fate]
         if one["flows"] or fate in _LISTED:
             yield Line(lead=f"  {words}: ", text=_sum(one), lead_style=style)
@@ -146,7 +141,7 @@ def _doubts(document: Mapping[str, Any]) -> Iterator[Line]:
 def _listed(fate: str, one: Mapping[str, Any]) -> Iterator[Line]:
     if not one["flows"]:
         return
-    words, style = _WORDS[fate]
+    words, style = FATE_WORDS[fate]
     yield Line()
     yield Line(text=words, style=style)
     for flow in one["listed"][:_SHOWN]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.observe.standing import STATUSES
+from segctl.observe.times import when_text
 from segctl.observe.traffic import LISTED, TOP
-from segctl.report.coverage import coverage_json, coverage_text, when_text
+from segctl.report.coverage import coverage_json, coverage_text
 from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
 from segctl.report.lines import Line, plain_lines
