@@ -13,10 +13,12 @@ from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.options import OfflineOption, SinceOption, TimezoneOption, given_to, since_of
+from segctl.cli.reports import Environment, HtmlOption, MarkdownOption, ReportFiles
 from segctl.cli.screen import print_json, print_lines, tell
 from segctl.cli.signatures import SignOption, key_password
 from segctl.model.errors import UsageError
 from segctl.operations import replay as replaying
+from segctl.operations.loading import provenance
 from segctl.operations.plan_files import Saving
 from segctl.operations.replay import ReplayOptions
 
@@ -47,9 +49,12 @@ def replay(
     sign: SignOption = None,
     since: SinceOption = "",
     timezone: TimezoneOption = "",
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    env: Environment = "default",
 ) -> int:
     """Judge traffic that was seen under a plan, or as declared; asks no device."""
-    from segctl.report.replay import differs, replay_json, replay_text
+    from segctl.report.replay import differs, replay_json, replay_report, replay_text
 
     plan = None if declared else Path(files[0])
     records = tuple(files if declared else files[1:])
@@ -67,9 +72,14 @@ def replay(
         timezone=timezone or None,
         rehearse=out is not None,
     )
-    result = replaying.replay(settings, options, display)
+    reports = ReportFiles(environment=env, markdown=markdown, html=html)
+    with reports.refusals("replay", settings):
+        result = replaying.replay(settings, options, display)
     under = "declared" if declared else "plan"
     document = replay_json(result.coverage, result.replay, result.refused, under=under)
+    if reports.wanted:
+        evidence = provenance(settings, result.loaded)
+        reports.write(replay_report(document, environment=env, provenance=evidence))
     saved = saving.save(result.rehearsed, ()) if result.rehearsed is not None else None
     if settings.json:
         print_json(document, lines=settings.json_lines)

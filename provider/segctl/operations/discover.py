@@ -60,6 +60,7 @@ class DiscoverResult:
     files: Mapping[str, str]
     diff: str
     written: tuple[Path, ...]
+    loaded: Loaded | None
 
 
 def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress) -> DiscoverResult:
@@ -104,6 +105,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
         files=files,
         diff="".join(_diff(before, files)),
         written=written,
+        loaded=loaded,
     )
 
 
