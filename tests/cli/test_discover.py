@@ -269,3 +269,19 @@ def test_without_an_inventory_it_is_drafted(log: Path, tmp_path: Path, capsys: C
         path = empty / "draft/group_vars/plant/discovered.yml"
         path.write_text(answered(path.read_text("utf-8")), "utf-8")
         assert run(["-i", "draft", "inventory", "--list"]) == 0
+
+
+def test_a_report_for_a_pull_request(
+    where: list[str], log: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    words = ("--markdown", "found.md", "--html", "found.html", "--env", "plant-a")
+    document = told(capsys, *where, "discover", str(log), *words)
+    text = (tmp_path / "found.md").read_text(encoding="utf-8")
+    assert text.startswith("<!-- segctl:discover:plant-a -->\n### segctl discover · plant-a\n")
+    flows = document["totals"]["proposed"]["flows"]
+    assert f"flows by what becomes of them: declared 0, proposed {flows}" in text
+    first = document["diff"].splitlines()[0]
+    assert f"```diff\n{first}\n" in text
+    for one in document["summary"]["seen"]:
+        assert one["text"][:100] in text
+    assert "Seen, not proposed" in (tmp_path / "found.html").read_text(encoding="utf-8")

@@ -97,15 +97,15 @@ TRIED: dict[str, list[list[str]] | str] = {
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "discover": [
-        ["discover", "records"],
+        ["discover", "records", "--markdown=markdown.out", "--html=html.out"],
         ["discover", "records", "--grade=zone", f"--leases=10.20.2.{TEXT}"],
     ],
     "traffic": [
-        ["traffic", "records", f"--by={what}", "--html=html.out"]
+        ["traffic", "records", f"--by={what}", "--markdown=markdown.out", "--html=html.out"]
         for what in ("conduit", "zone", "asset", "user", "application")
     ],
     "replay": [
-        ["replay", "--declared", "records"],
+        ["replay", "--declared", "records", "--markdown=markdown.out", "--html=html.out"],
         ["replay", "--declared", "records", "--offline", FOLDERS],
     ],
     "snapshot": [["snapshot", "-o", FOLDERS]],

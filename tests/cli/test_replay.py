@@ -194,3 +194,29 @@ def test_usage_errors(plant: Plant, words: list[str], message: str) -> None:
     done = plant("replay", *words)
     assert done.code == 1
     assert message in done.err
+
+
+def test_a_report_for_a_pull_request(plant: Plant) -> None:
+    name = "<x1>|```@you"
+    replayed(plant, logged(), logged(**WRITE | {"user": name}), logged(**TLS), code=2)
+    words = ("--markdown", "replay.md", "--html", "replay.html", "--env", "plant-a")
+    with plant.untouched():
+        assert plant("replay", "--declared", "fw.log", *words).code == 2
+    text = (plant.folder / "replay.md").read_text()
+    assert text.startswith("<!-- segctl:replay:plant-a -->\n### segctl replay · plant-a\n")
+    assert "newly dropped: 1 flow, 1 session" in text
+    assert "modbus-write-single-coil" in text
+    assert text.index("records (PAN-OS syslog)") < text.index("<code>newly dropped</code>")
+    page = (plant.folder / "replay.html").read_text()
+    for written in (text.split("````")[0], page):
+        assert "<x1>" not in written
+    assert "````diff" in text  # what a name holds does not end the block that it stands in
+
+
+def test_a_run_that_fails_is_reported_too(plant: Plant) -> None:
+    (plant.folder / "replay.md").write_text("of yesterday")
+    done = plant("replay", "--declared", "absent.log", "--markdown", "replay.md")
+    assert done.code == 1
+    text = (plant.folder / "replay.md").read_text()
+    assert "of yesterday" not in text
+    assert "absent.log: there is no such file or folder" in text

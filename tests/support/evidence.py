@@ -101,7 +101,9 @@ _PROFILE: Final = (
         f"<{kind}><enable>yes</enable></{kind}>" for kind in ("tcp-syn", "udp", "icmp", "other-ip")
     )
     + "</flood><scan>"
-    + "".join(f"<entry name='{one}'><action><block/></action></entry>" for one in (8001, 8002, 8003))
+    + "".join(
+        f"<entry name='{one}'><action><block/></action></entry>" for one in (8001, 8002, 8003)
+    )
     + "</scan></entry>"
 )
 _SERVICE: Final = "<disable-telnet>yes</disable-telnet><disable-http>yes</disable-http>"

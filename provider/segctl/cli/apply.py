@@ -36,6 +36,7 @@ from segctl.operations.plan import PlanOptions
 from segctl.operations.plan import plan as plan_now
 from segctl.operations.plan_files import read_plan
 from segctl.operations.signatures import SIGNED_WAVES, refuse_live
+from segctl.planning.rehearsal import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,14 @@ def apply(
         typer.Option(
             "--no-widening",
             help="Refuse what newly permits any traffic, and what cannot be told",
+        ),
+    ] = False,
+    require_replay: Annotated[
+        bool,
+        typer.Option(
+            "--require-replay",
+            help="Refuse a plan that segctl replay did not rehearse, or that drops essential "
+            "traffic",
         ),
     ] = False,
     allow_disruption: DisruptionOption = None,
@@ -144,6 +153,7 @@ def apply(
             allow_mass_delete=allow_mass_delete,
             no_widening=no_widening,
             disruptions=disruptions,
+            rehearsal=Requirement() if require_replay else None,
         )
         if listing:
             return listing.show(settings, options, display)
@@ -157,6 +167,7 @@ def apply(
         mass_delete=allow_mass_delete,
         no_widening=no_widening,
         disruptions=disruptions,
+        rehearsal=Requirement() if require_replay else None,
     )
     if check:
         return _check(settings, file, verify, shown, allowed)
@@ -180,7 +191,9 @@ def _check(
     failures: Sequence[Failure] = ()
     if file is not None:
         made = read_plan(file, verify)
+        allowed.refuse_unrehearsed(made)
     else:
+        allowed.refuse_unrehearsed(None)
         options = PlanOptions(disruptions=allowed.disruptions)
         result = plan_now(settings, options, Display(settings=settings))
         made, failures = result.plan, result.failures

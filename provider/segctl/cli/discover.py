@@ -21,11 +21,13 @@ from segctl.cli.options import (
     moment_of,
     since_of,
 )
+from segctl.cli.reports import Environment, HtmlOption, MarkdownOption, ReportFiles
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
 from segctl.operations import discover as discovering
 from segctl.operations.discover import DiscoverOptions
+from segctl.operations.loading import provenance
 
 if TYPE_CHECKING:
     from segctl.observe.discover.propose import Grade
@@ -77,10 +79,13 @@ def discover(
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the proposed files"),
     ] = None,
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    env: Environment = "default",
 ) -> int:
     """Propose what flows and is not declared, as inventory files; changes no device."""
     from segctl.observe.discover.propose import GRADES
-    from segctl.report.discover import discover_json, discover_text
+    from segctl.report.discover import discover_json, discover_report, discover_text
 
     known: dict[str, Grade] = {one: one for one in GRADES}
     chosen = known.get(grade)
@@ -100,7 +105,9 @@ def discover(
         names=names,
         out=out,
     )
-    result = discovering.discover(settings, options, display)
+    reports = ReportFiles(environment=env, markdown=markdown, html=html)
+    with reports.refusals("discover", settings):
+        result = discovering.discover(settings, options, display)
     document = discover_json(
         result.coverage,
         result.discovered,
@@ -108,6 +115,9 @@ def discover(
         diff=result.diff,
         written=[str(path) for path in result.written],
     )
+    if reports.wanted:
+        evidence = provenance(settings, result.loaded)
+        reports.write(discover_report(document, environment=env, provenance=evidence))
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:

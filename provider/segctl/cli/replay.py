@@ -20,9 +20,13 @@ from segctl.cli.options import (
     given_to,
     since_of,
 )
-from segctl.cli.screen import print_json, print_lines
+from segctl.cli.reports import Environment, HtmlOption, MarkdownOption, ReportFiles
+from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.signatures import SignOption, key_password
 from segctl.model.errors import UsageError
 from segctl.operations import replay as replaying
+from segctl.operations.loading import provenance
+from segctl.operations.plan_files import Saving
 from segctl.operations.replay import ReplayOptions
 
 
@@ -52,11 +56,21 @@ def replay(
         ),
     ] = False,
     offline: OfflineOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="Save the plan here, with what was found out"
+        ),
+    ] = None,
+    sign: SignOption = None,
     since: SinceOption = "",
     timezone: TimezoneOption = "",
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    env: Environment = "default",
 ) -> int:
     """Judge traffic that was seen under a plan, or as declared; changes no device."""
-    from segctl.report.replay import differs, replay_json, replay_text
+    from segctl.report.replay import differs, replay_json, replay_report, replay_text
 
     named = files or []
     if not declared and not named:
@@ -66,6 +80,7 @@ def replay(
     if plan is not None and not plan.is_file():
         raise UsageError(f"{plan} is not a plan: name one before the records, or give --declared")
     settings, display = given_to(context)
+    saving = Saving.to(out, sign, 24, key_password)
     now = datetime.now(UTC).timestamp()
     options = ReplayOptions(
         files=records,
@@ -76,8 +91,11 @@ def replay(
         offline=offline,
         since=since_of(since, now),
         timezone=timezone or None,
+        rehearse=out is not None,
     )
-    result = replaying.replay(settings, options, display)
+    reports = ReportFiles(environment=env, markdown=markdown, html=html)
+    with reports.refusals("replay", settings):
+        result = replaying.replay(settings, options, display)
     under = "declared" if declared else "plan"
     document = replay_json(
         result.coverage,
@@ -86,10 +104,17 @@ def replay(
         under=under,
         calibration=result.calibration,
     )
+    if reports.wanted:
+        evidence = provenance(settings, result.loaded)
+        reports.write(replay_report(document, environment=env, provenance=evidence))
+    saved = saving.save(result.rehearsed, ()) if result.rehearsed is not None else None
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(replay_text(document))
+    if saved is not None:
+        signed = f", signed in {saved.signature}" if saved.signature else ""
+        tell(f"Saved{signed}: segctl show {saved.file} says what was found out.")
     if "error" in document:
         return ERROR
     return DIFFERS if differs(document) else OK

@@ -30,6 +30,12 @@ Environment = Annotated[
         "--env", metavar="NAME", help="Name of the environment in reports, history and notices"
     ),
 ]
+MarkdownOption = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Report for a pull request")
+]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Report as one HTML page")
+]
 #: The report files by their option's name, with its help.
 FORMS = {
     "markdown": "Report for a pull request",
@@ -38,6 +44,10 @@ FORMS = {
     "gitlab": "Report for a GitLab merge request",
     "html": "Report as one HTML page",
 }
+
+
+#: Kinds of reports that say what they are evidence of.
+_EVIDENCE = frozenset({"drift", "validate", "check", "traffic", "replay", "discover"})
 
 
 def reporting(command: Callable[..., int]) -> Callable[..., int]:
@@ -132,7 +142,7 @@ class ReportFiles:
                 from segctl.report import Places, refusal_report
 
                 places = Places(anywhere=str(settings.sources[0]))
-                evidence = provenance(settings) if kind in {"drift", "validate", "check"} else None
+                evidence = provenance(settings) if kind in _EVIDENCE else None
                 report = refusal_report(
                     kind,
                     error,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,11 +12,10 @@ from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import FromDevicesOption, SinceOption, TimezoneOption, given_to, since_of
-from segctl.cli.reports import Environment
+from segctl.cli.reports import Environment, HtmlOption, MarkdownOption, ReportFiles
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.errors import UsageError
 from segctl.operations import traffic as watching
-from segctl.operations.files import check, save
 from segctl.operations.loading import provenance
 from segctl.operations.traffic import TrafficOptions
 
@@ -47,24 +45,19 @@ def traffic(
     ] = "conduit",
     since: SinceOption = "",
     timezone: TimezoneOption = "",
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Report as one HTML page")
-    ] = None,
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
     env: Environment = "default",
 ) -> int:
     """Add up what records of traffic show, against what is declared; changes no device."""
     from segctl.observe.traffic import BY
-    from segctl.report import webpage
-    from segctl.report.document import environment_name
     from segctl.report.traffic import traffic_json, traffic_report, traffic_text
 
     known: dict[str, By] = {one: one for one in BY}
     if by not in known:
         raise UsageError(f"--by must be one of {', '.join(BY)}, not {by!r}")
-    environment_name(env)
-    if html is not None:
-        check(html)
     settings, display = given_to(context)
+    reports = ReportFiles(environment=env, markdown=markdown, html=html)
     now = datetime.now(UTC).timestamp()
     options = TrafficOptions(
         files=tuple(files or ()),
@@ -74,12 +67,12 @@ def traffic(
         since=since_of(since, now),
         timezone=timezone or None,
     )
-    result = watching.traffic(settings, options, display)
+    with reports.refusals("traffic", settings):
+        result = watching.traffic(settings, options, display)
     document = traffic_json(result.coverage, result.summary)
-    if html is not None:
+    if reports.wanted:
         evidence = provenance(settings, result.loaded)
-        report = traffic_report(document, environment=env, provenance=evidence)
-        save(html, webpage(report))
+        reports.write(traffic_report(document, environment=env, provenance=evidence))
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:

@@ -149,6 +149,30 @@ class WideningError(PlanError):
     code = "widens"
 
 
+class NotRehearsedError(PlanError):
+    """A plan was not rehearsed on real traffic, or not as is asked."""
+
+    code = "not_rehearsed"
+
+
+class OtherRehearsalError(NotRehearsedError):
+    """The rehearsal in a plan is of another policy."""
+
+    code = "other_policy"
+
+
+class UntoldRehearsalError(NotRehearsedError):
+    """The rehearsal of a plan could not tell what becomes of traffic that counts."""
+
+    code = "cannot_tell"
+
+
+class DropsTrafficError(PlanError):
+    """The rehearsal of a plan shows that it drops traffic that must go on."""
+
+    code = "drops_traffic"
+
+
 class StalePlanError(PlanError):
     """The device has changed since the plan was made."""
 

@@ -48,12 +48,13 @@ class ReadOptions:
 
     `now` and `since` are seconds since 1970; records that end before `since` are left out.
     `timezone` is where times without an offset are from, None where the user did not say: then
-    UTC.
+    UTC. With `digests`, those of the files are worked out.
     """
 
     now: float
     since: float | None = None
     timezone: str | None = None
+    digests: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +78,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was read: the groups, and what they can show."""
+    """What was read: the groups, what they can show, and the digests of files if asked for."""
 
     groups: Groups
     coverage: Coverage
+    digests: tuple[str, ...] = ()
 
 
 def read(
@@ -146,6 +148,7 @@ class _Run:
         self._conversations, self._sessions = Conversations(), Sessions()
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
+        self._digests: list[str] = []
 
     def hear(self, device: str, answer: Answer) -> None:
         """Take in what a device told."""
@@ -160,13 +163,15 @@ class _Run:
         """Take in a file, or what a device told."""
         tally = FileTally(name=source.name)
         try:
-            text = Text(source)
+            text = Text(source, digest=self._options.digests)
         except SourceError as error:
             tally.problem = str(error)
             self._files.append(tally.result())
             return
         try:
             self._read(text, tally, device, answer)
+            if self._options.digests:
+                self._digests.append(text.digest())
         finally:
             text.close()
         tally.cut = tally.cut or text.cut
@@ -256,7 +261,7 @@ class _Run:
             failed=tuple(self.told.failed),
             counters=tuple(_counters(self.told)),
         )
-        return Reading(groups=self._groups, coverage=coverage)
+        return Reading(groups=self._groups, coverage=coverage, digests=tuple(self._digests))
 
 
 def _clock_of(answer: Answer) -> Clock:

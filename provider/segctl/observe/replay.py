@@ -103,6 +103,9 @@ class Replay:
 
     `without_firewall` counts flows that no firewall of the inventory is in the way of, `attempts`
     those of which only a sensor saw that nobody answered: what became of them is not known.
+    `through` says of how many flows through each firewall it could be told what becomes of them,
+    `untold` for which reasons it could not, of how many flows, and how many essential ones. Of the
+    flows `untold_essential`, nothing else could be said.
     """
 
     volumes: Mapping[Fate, Volume]
@@ -111,6 +114,9 @@ class Replay:
     miscalibrated: tuple[Miscalibrated, ...]
     without_firewall: int
     attempts: int
+    through: Mapping[str, int]
+    untold: Mapping[str, tuple[int, int]]
+    untold_essential: tuple[str, ...]
 
 
 def replayed(
@@ -189,6 +195,9 @@ class _Work:
         self._flows: dict[Fate, list[Replayed]] = {fate: [] for fate in FATES}
         self._volumes: dict[Fate, Volume] = {fate: Volume() for fate in FATES}
         self._counts: dict[Fate, int] = dict.fromkeys(FATES, 0)
+        self._through: dict[str, int] = {}
+        self._untold: dict[str, tuple[int, int]] = {}
+        self._declared: dict[bool, set[str]] = {True: set(), False: set()}
         self._without = self._attempts = 0
 
     def withhold(self, contradicted: Iterable[Miscalibrated]) -> None:
@@ -342,6 +351,7 @@ class _Work:
         essential = (standing.conduit, standing.flow) in self._essential
         self._volumes[fate].add(volume)
         self._counts[fate] += essential
+        self._tell(fate, part, essential=essential)
         held = self._flows[fate]
         held.append(
             Replayed(
@@ -360,6 +370,18 @@ class _Work:
         if len(held) >= 4 * LISTED:
             self._flows[fate] = sorted(held, key=_order)[:LISTED]
 
+    def _tell(self, fate: Fate, part: _Part, *, essential: bool) -> None:
+        """Take down whether it could be told what becomes of a flow, and on which firewalls."""
+        told = fate != "cannot_tell"
+        if essential:
+            self._declared[told].add(f"{part.standing.conduit}.{part.standing.flow}")
+        if told:
+            for name in {step.device for step in part.steps}:
+                self._through[name] = self._through.get(name, 0) + 1
+            return
+        flows, important = self._untold.get(part.why, (0, 0))
+        self._untold[part.why] = flows + 1, important + essential
+
     def result(self) -> Replay:
         """Return the fates, in an order that does not depend on that of the input."""
         return Replay(
@@ -371,6 +393,9 @@ class _Work:
             miscalibrated=tuple(self._wrong[key] for key in sorted(self._wrong)),
             without_firewall=self._without,
             attempts=self._attempts,
+            through=self._through,
+            untold=self._untold,
+            untold_essential=tuple(sorted(self._declared[False] - self._declared[True])),
         )
 
 

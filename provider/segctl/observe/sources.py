@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -102,14 +103,15 @@ class Text:
     until then stays usable.
     """
 
-    def __init__(self, source: Source) -> None:
-        """Open a source.
+    def __init__(self, source: Source, *, digest: bool = False) -> None:
+        """Open a source; with `digest`, work out the digest of its bytes while they are read.
 
         Raises:
             SourceError: it cannot be opened, or is of a kind that holds no lines.
         """
         self.cut = self.problem = ""
-        self._raw = _Counted(_opened(source))
+        self._raw = _Counted(_opened(source), digest=digest)
+        self._drained = source.path is not None
         self._file, self._packed = _unpacked(self._raw)
         self._head = self._block(HEAD)
         kind = next((why for magic, why in _OTHER_MAGIC if self._head.startswith(magic)), "")
@@ -130,6 +132,12 @@ class Text:
     def close(self) -> None:
         """Close the source."""
         self._raw.close()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of a whole file, or of what was read of standard input."""
+        while self._drained and self._raw.read(_BLOCK):
+            pass
+        return self._raw.hash.hexdigest()
 
     def lines(self) -> Iterator[str]:
         """Yield every line without its end; bytes that are not UTF-8 are shown as escapes."""
@@ -192,11 +200,13 @@ class _Readable(Protocol):
 
 
 class _Counted(io.RawIOBase):
-    """A file that counts how many bytes were taken from it."""
+    """A file that counts how many bytes were taken from it, and may hash them."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, digest: bool) -> None:
         super().__init__()
         self._file = file
+        self._digest = digest
+        self.hash = hashlib.sha256()
         self.taken = 0
 
     def readable(self) -> bool:
@@ -206,6 +216,8 @@ class _Counted(io.RawIOBase):
         data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         self.taken += len(data)
+        if self._digest:
+            self.hash.update(data)
         return len(data)
 
     def close(self) -> None:

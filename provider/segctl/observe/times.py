@@ -42,6 +42,13 @@ def moment(text: str, zone: tzinfo) -> float:
     return (when if when.tzinfo else when.replace(tzinfo=zone)).timestamp()
 
 
+def when_text(seconds: float | None) -> str | None:
+    """Return a moment in UTC, to the second; None where it is unknown."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Clock:
     """The local clock of witnesses, read ``YYYY/MM/DD hh:mm:ss`` a million times."""
 

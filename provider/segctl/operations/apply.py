@@ -10,7 +10,7 @@ from segctl.model.errors import StalePlanError, UsageError, WideningError
 from segctl.operations.audit import record_of
 from segctl.operations.loading import load_inventory, refuse_writable, unit_names
 from segctl.operations.plan import plan_loaded
-from segctl.operations.plan_files import mark_used, read_plan, refuse_used
+from segctl.operations.plan_files import mark_used, read_plan, refuse_unrehearsed, refuse_used
 from segctl.operations.signatures import refuse_unsigned
 from segctl.operations.workers import opened
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from segctl.planning.journal import Journal
     from segctl.planning.outcome import Outcome
     from segctl.planning.plan import Allowance, DevicePlan, Plan
+    from segctl.planning.rehearsal import Requirement
 
 #: Statuses of devices that did not go well.
 FAILED = ("failed", "unknown")
@@ -37,13 +38,25 @@ class Allowed:
     """What of a plan is done only where the user says that it is meant.
 
     With `no_widening` nothing is done that permits, or may permit, what was not permitted. Ways of
-    managing devices that are `disruptions` may be cut, where the plan is made now.
+    managing devices that are `disruptions` may be cut, where the plan is made now. With
+    `rehearsal`, only a plan is applied whose rehearsal shows what that asks.
     """
 
     purge: bool = False
     mass_delete: bool = False
     no_widening: bool = False
     disruptions: tuple[Allowance, ...] = ()
+    rehearsal: Requirement | None = None
+
+    def refuse_unrehearsed(self, made: Plan | None) -> None:
+        """Refuse a plan that was not rehearsed as is asked; None is one that is made only now.
+
+        Raises:
+            NotRehearsedError: it was not, or nothing could be told.
+            DropsTrafficError: it would drop what must go on.
+        """
+        if self.rehearsal is not None:
+            refuse_unrehearsed(made, self.rehearsal)
 
     def barred(self, made: Plan) -> tuple[str, ...]:
         """Return the devices to which the plan may not be applied."""
@@ -126,11 +139,14 @@ def apply_saved(
         PlanFormatError: it is no plan, was edited, or has another version.
         StalePlanError: it has expired.
         PlanError: it was applied already.
+        NotRehearsedError: it was not rehearsed as is asked, or nothing could be told.
+        DropsTrafficError: its rehearsal shows that it drops what must go on.
         InventoryError: the inventory cannot be used, or every user of this machine can change it.
         UsageError: it is for devices that the inventory or the limit leaves out.
     """
     made = read_plan(options.file, options.verify)
     refuse_used(options.file, made)
+    options.allowed.refuse_unrehearsed(made)
     loaded = load_inventory(common, progress)
     refuse_writable(loaded)
     if widening := options.allowed.widening(made):
@@ -144,8 +160,10 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
     Raises:
         InventoryError: the inventory cannot be used, or every user of this machine can change it.
         SignatureError: a device takes signed plans only.
+        NotRehearsedError: it was to be rehearsed.
         UsageError: no firewall is selected.
     """
+    options.allowed.refuse_unrehearsed(None)
     loaded = load_inventory(common, progress)
     refuse_writable(loaded)
     refuse_unsigned(loaded.connections, loaded.hosts)

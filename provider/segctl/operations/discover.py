@@ -64,6 +64,7 @@ class DiscoverResult:
     files: Mapping[str, str]
     diff: str
     written: tuple[Path, ...]
+    loaded: Loaded | None
 
 
 def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress) -> DiscoverResult:
@@ -112,6 +113,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
         files=files,
         diff="".join(_diff(before, files)),
         written=written,
+        loaded=loaded,
     )
 
 

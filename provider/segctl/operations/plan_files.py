@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Plan
+    from segctl.planning.rehearsal import Requirement
     from segctl.planning.review import Difference
     from segctl.signing import Signature, Signer
     from segctl.transports.credentials import Secret
@@ -172,6 +173,20 @@ def read_plan(file: Path, keys: Path | None = None) -> Plan:
 def expired(made: Plan) -> bool:
     """Whether a plan is older than it may be to be applied."""
     return datetime.now(UTC) > datetime.fromisoformat(made.expires)
+
+
+def refuse_unrehearsed(made: Plan | None, requirement: Requirement) -> None:
+    """Refuse a plan whose rehearsal does not show what is asked; None is one made only now.
+
+    Raises:
+        NotRehearsedError: it was not rehearsed as is asked, or nothing could be told.
+        DropsTrafficError: it would drop what must go on.
+    """
+    from segctl.planning import rehearsal
+    from segctl.planning.documents import policy_digest
+
+    policy = policy_digest(made) if made is not None else ""
+    rehearsal.refuse_unrehearsed(made, requirement, policy, datetime.now(UTC))
 
 
 def _marker(file: Path) -> Path:

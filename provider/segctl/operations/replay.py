@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import SegctlError, UsageError
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.observe.calibrating import Calibration
     from segctl.observe.coverage import Coverage
+    from segctl.observe.reading import Reading as Records
     from segctl.observe.replay import Firewall, Miscalibrated, Replay
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.operations.watching import Heard
-    from segctl.planning.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan, Plan
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live, Provider
 
@@ -36,7 +38,8 @@ class ReplayOptions:
     devices hold. `from_devices` asks the devices about their traffic, for a week without `since`,
     `calibrate` what they would do with some of what was seen; both read what devices hold of which
     there is no snapshot. A plan needs one or the other, since it does not hold the rules of others.
-    `now` and `since` are seconds since 1970.
+    `now` and `since` are seconds since 1970. With `rehearse`, the result has the plan with what was
+    found.
     """
 
     files: tuple[str, ...]
@@ -47,13 +50,14 @@ class ReplayOptions:
     offline: Path | None = None
     since: float | None = None
     timezone: str | None = None
+    rehearse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayResult:
     """What the records can show, what would become of them, and firewalls that cannot be judged.
 
-    `calibration` is how far devices were asked what they do.
+    `calibration` is how far devices were asked what they do. `rehearsed` is the plan with its rehearsal, where that was asked for.
     """
 
     coverage: Coverage
@@ -61,6 +65,7 @@ class ReplayResult:
     refused: Mapping[str, str]
     loaded: Loaded
     calibration: tuple[Calibration, ...] = ()
+    rehearsed: Plan | None = None
 
 
 def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) -> ReplayResult:
@@ -89,6 +94,8 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         )
     loaded = load_inventory(common, progress)
     plan = load_plan(options.plan) if options.plan is not None else None
+    if options.rehearse and plan is None:
+        raise UsageError("-o keeps a rehearsal in a plan: name the plan, without --declared")
     snapshots = load_snapshots(options.offline) if options.offline is not None else {}
     plans = {one.name: one for one in plan.devices} if plan is not None else None
     heard = _heard(common, options, loaded, snapshots, progress) if asking else None
@@ -96,7 +103,12 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
     firewalls = [*_firewalls(desired_of(loaded), held, plans)]
     reading = read(
         options.files,
-        ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+        ReadOptions(
+            now=options.now,
+            since=options.since,
+            timezone=options.timezone,
+            digests=options.rehearse,
+        ),
         told=heard.told if heard is not None else None,
     )
     with closing(reading.groups):
@@ -111,12 +123,18 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         found = replayed(
             reading.groups, loaded.site, standings, firewalls, called, contradicted=wrong
         )
+    refused = {one.device.name: one.why for one in firewalls if one.why}
     return ReplayResult(
         coverage=reading.coverage,
         replay=found,
-        refused={one.device.name: one.why for one in firewalls if one.why},
+        refused=refused,
         loaded=loaded,
         calibration=calibration,
+        rehearsed=_rehearsed(
+            plan, reading, found, refused, now=options.now, inventory=loaded.digest
+        )
+        if plan is not None and options.rehearse
+        else None,
     )
 
 
@@ -157,6 +175,26 @@ class _Held:
             return speaks.parse(fitting(item.device, self.snapshots).document.encode())
         document = self.documents.get(name)
         return None if document is None else speaks.parse(document)
+
+
+def _rehearsed(
+    plan: Plan,
+    reading: Records,
+    found: Replay,
+    refused: Mapping[str, str],
+    *,
+    now: float,
+    inventory: str,
+) -> Plan:
+    """Return a plan with its rehearsal."""
+    from segctl.observe.rehearsed import Occasion, rehearsal
+    from segctl.planning.documents import policy_digest
+    from segctl.planning.plan import FORMAT_VERSION
+
+    made = datetime.fromtimestamp(now, UTC).replace(microsecond=0).isoformat()
+    occasion = Occasion(policy=policy_digest(plan), inventory=inventory, made=made)
+    held = rehearsal(occasion, reading, found, refused)
+    return replace(plan, format_version=FORMAT_VERSION, rehearsal=held)
 
 
 def _firewalls(

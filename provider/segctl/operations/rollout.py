@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
@@ -13,7 +13,7 @@ from segctl.model.errors import PlanError, StalePlanError, UsageError
 from segctl.operations.audit import record_of
 from segctl.operations.files import save
 from segctl.operations.loading import intent, load_inventory, refuse_writable, today, vault
-from segctl.operations.plan_files import expired
+from segctl.operations.plan_files import expired, refuse_unrehearsed
 from segctl.operations.signatures import SIGNED_WAVES, read_verified, refuse_unsigned
 from segctl.operations.workers import opened
 from segctl.planning.documents import digest_of, plan_json
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from segctl.operations.progress import Progress
     from segctl.planning.audit import Record
     from segctl.planning.plan import Allowance, DevicePlan, Plan
+    from segctl.planning.rehearsal import Requirement
     from segctl.playbook import Playbook
     from segctl.playbook.run.prepare import Prepared
     from segctl.playbook.run.results import PlayResult, RolloutResult, WaveResult
@@ -43,7 +44,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybookOptions:
-    """A playbook and which tasks of it are meant: all, or those that their tags choose."""
+    """A playbook and which tasks of it are meant: all, or those that their tags choose.
+
+    With `rehearsal`, the reviewed plan must have one that shows what that asks, as it must where
+    a play asks.
+    """
 
     file: Path
     tags: tuple[str, ...] = ()
@@ -51,6 +56,7 @@ class PlaybookOptions:
     allow_mass_delete: bool = False
     no_widening: bool = False
     disruptions: tuple[Allowance, ...] = ()
+    rehearsal: Requirement | None = None
 
 
 def _refuse(_planned: PlaybookPlan) -> bool:
@@ -208,6 +214,7 @@ def check_playbook(
     """
     playbook, loaded, plays = prepare_plays(common, options, progress)
     reviewed = _reviewed(options, plays) if options.reviewed is not None else None
+    _refuse_unrehearsed(options, plays, reviewed)
     with opened(common, _most(plays), progress) as executor:
         result = _looked(common, options, plays, executor, progress)
     refusal = not_reviewed(plays, result, reviewed, {}) if reviewed is not None else None
@@ -263,6 +270,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
     playbook, loaded, plays = prepare_plays(common, options, progress)
     refuse_writable(loaded)
     reviewed = _reviewed(options, plays)
+    _refuse_unrehearsed(options, plays, reviewed)
     state = _state(options, playbook, reviewed)
     with opened(common, _most(plays), progress) as executor:
         agreed, seen = None, None
@@ -370,6 +378,24 @@ def _reviewed(options: RolloutOptions, plays: Sequence[Prepared]) -> Plan | None
             f"review what this rollout does: segctl plan -p {options.file} -o PLAN"
         )
     return made
+
+
+def _refuse_unrehearsed(
+    options: RolloutOptions, plays: Sequence[Prepared], reviewed: Plan | None
+) -> None:
+    """Refuse all waves where the user or a play asks for a rehearsal that the plan does not have.
+
+    A run that is resumed began when the records were young enough.
+
+    Raises:
+        NotRehearsedError: it has none as is asked, or nothing could be told.
+        DropsTrafficError: it would drop what must go on.
+    """
+    asked = [play.play.rehearsal for play in plays if play.applies]
+    for one in dict.fromkeys((options.rehearsal, *asked)):
+        if one is not None:
+            young = one if options.resume is None else replace(one, max_age=None)
+            refuse_unrehearsed(reviewed, young)
 
 
 def _refuse_widening(options: RolloutOptions, plans: Iterable[DevicePlan]) -> None:
@@ -508,5 +534,6 @@ def _again(common: CommonOptions, options: RolloutOptions, path: Path) -> str:
     words += ["--allow-purge"] if options.allow_purge else []
     words += ["--allow-mass-delete"] if options.allow_mass_delete else []
     words += ["--no-widening"] if options.no_widening else []
+    words += ["--require-replay"] if options.rehearsal else []
     words += ["--auto-approve"] if options.auto_approve else []
     return shlex.join(words)

@@ -43,6 +43,7 @@ from segctl.planning.plan import (
     Told,
     Unmanaged,
 )
+from segctl.planning.rehearsal_document import rehearsal_json, rehearsal_of
 from segctl.providers.management import Management, Need, Plane
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
@@ -78,6 +79,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "devices": [device_json(device) for device in plan.devices],
         "summary": plan.summary,
     }
+    if plan.rehearsal is not None:
+        document["rehearsal"] = rehearsal_json(plan.rehearsal)
     return document | {"digest": digest_of(document)}
 
 
@@ -91,6 +94,12 @@ def digest_of(document: Mapping[str, Any]) -> str:
     bare = {key: value for key, value in document.items() if key != "digest"}
     text = json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def policy_digest(plan: Plan) -> str:
+    """Return a digest of what a plan does, and from which inventory: what a rehearsal is of."""
+    devices = [device_json(device) for device in plan.devices]
+    return digest_of({"devices": devices, "inventory": plan.intent.digest})
 
 
 def _intent_json(intent: Intent) -> dict[str, Any]:
@@ -359,6 +368,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         devices=tuple(map(device_of, document["devices"])),
         segctl_version=document["segctl_version"],
         format_version=document["format_version"],
+        rehearsal=rehearsal_of(document["rehearsal"]) if "rehearsal" in document else None,
     )
 
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.planning.meaning import Meaning
+    from segctl.planning.rehearsal import Rehearsal
     from segctl.providers.management import Management
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "1.1"
 OPS: Final[tuple[Op, ...]] = get_args(Op)
 
 
@@ -208,7 +209,7 @@ class DevicePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A plan for all devices of a run."""
+    """A plan for all devices of a run; `rehearsal` is what it does to traffic that was seen."""
 
     plan_id: str
     created: str
@@ -217,6 +218,7 @@ class Plan:
     devices: tuple[DevicePlan, ...]
     segctl_version: str = segctl.__version__
     format_version: str = FORMAT_VERSION
+    rehearsal: Rehearsal | None = None
 
     @property
     def applyable(self) -> bool:

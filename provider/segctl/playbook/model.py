@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from segctl.inventory.model import Layer
     from segctl.inventory.values import Places
+    from segctl.planning.rehearsal import Requirement
 
 Strategy = Literal["linear", "free", "host_pinned"]
 OnFailure = Literal["revert", "stop", "continue"]
@@ -111,6 +112,7 @@ class Play:
     verify: tuple[Probe, ...] = ()
     revert_in: int | None = None
     on_failure: OnFailure = "stop"
+    rehearsal: Requirement | None = None
     variables: Layer | None = field(default=None, repr=False)
     declared: Source = field(default=Source(), compare=False)
 

@@ -15,6 +15,7 @@ from segctl.inventory.schema import HOST, SITE_WIDE
 from segctl.inventory.values import Place
 from segctl.model.durations import format_duration
 from segctl.model.errors import ChecksError, FileError, PlaybookError, UnsupportedError, nearest
+from segctl.planning.rehearsal import Requirement
 from segctl.playbook.model import DAYS, Ask, Play, Playbook, Reach, Task, Window
 from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, POLICY, PREFIX
 from segctl.providers.base import refusal
@@ -142,6 +143,7 @@ class _Reader:
             verify=self._verify(found.get("verify"), nodes.get("verify")),
             revert_in=cast("int | None", found.get("revert_in")),
             on_failure=cast("OnFailure", found.get("on_failure") or "stop"),
+            rehearsal=_rehearsal(found.get("replay")) if "replay" in found else None,
             variables=variables,
             declared=node.source,
         )
@@ -308,6 +310,15 @@ def _place(problem: Problem) -> tuple[int, int]:
 
 def _listed(value: object) -> tuple[Found, ...]:
     return cast("tuple[Found, ...]", value or ())
+
+
+def _rehearsal(value: object) -> Requirement:
+    said = cast("Found", value) if isinstance(value, dict) else {}
+    days = cast("int | None", said.get("max_age_days"))
+    return Requirement(
+        max_age=days * 86400 if days else None,
+        drops_nothing=said.get("may_drop") == "nothing",
+    )
 
 
 def _policy(value: Found, node: Node) -> PolicyTest:

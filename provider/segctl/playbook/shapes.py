@@ -237,6 +237,25 @@ VERIFY: Final = Cases(
     )
 )
 
+_REPLAY: Final = Either(
+    plain=_choice("required"),
+    mapping=Record(
+        fields=(
+            Field(
+                name="max_age_days",
+                shape=Scalar(kind="integer", minimum=1, maximum=366),
+                doc="How many days ago the records that were replayed may end.",
+            ),
+            Field(
+                name="may_drop",
+                shape=_choice("inessential", "nothing"),
+                doc="Traffic that was seen and may be newly dropped (default inessential).",
+            ),
+        ),
+        or_nothing=True,
+    ),
+)
+
 #: segctl's own keywords; in a file for ansible-playbook they stand in `vars`, with the prefix.
 OWN: Final = (
     Field(
@@ -259,6 +278,11 @@ OWN: Final = (
         name="on_failure",
         shape=_choice("revert", "stop", "continue"),
         doc="What happens to a wave in which a device fails (default stop).",
+    ),
+    Field(
+        name="replay",
+        shape=_REPLAY,
+        doc="Refuse a plan that segctl replay did not rehearse, or that drops essential traffic.",
     ),
 )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from segctl.model.durations import format_duration
+from segctl.observe.times import when_text
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 
@@ -25,13 +25,6 @@ UNREAD = "unread"
 _LOGS = frozenset({"traffic log", "traffic report", "kernel log"})
 #: So many files are shown in full in text; a document has all.
 _FILES = 20
-
-
-def when_text(seconds: float | None) -> str | None:
-    """Return a moment in UTC, to the second; None where it is unknown."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def coverage_json(coverage: Coverage) -> dict[str, Any]:

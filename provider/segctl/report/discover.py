@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from segctl.observe.discover.judge import OUTCOMES
 from segctl.observe.discover.listing import listing, why
-from segctl.report.coverage import coverage_json, coverage_text, when_text
+from segctl.observe.times import when_text
+from segctl.report.coverage import coverage_json, coverage_text
+from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
 from segctl.report.lines import Line
-from segctl.report.traffic import error_of
+from segctl.report.traffic import coverage_remarks, error_of, remarks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.observe.discover.judge import Judged
     from segctl.observe.discover.propose import Permits, Rule
     from segctl.observe.discover.result import Discovered
+    from segctl.report.provenance import Provenance
 
 _WORDS: Final = {
     "declared": "declared",
@@ -29,6 +32,8 @@ _WORDS: Final = {
 }
 #: So many lines of a list are shown; the document has all.
 _SHOWN: Final = 40
+#: So many in a report.
+_REPORTED: Final = 200
 
 
 def discover_json(
@@ -230,3 +235,50 @@ def _totals_text(document: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(lead="  ", text=f"written: {where}")
     elif document["files"]:
         yield Line(lead="  ", text="nothing is written: -o DIR writes the files", style="dim")
+
+
+# --- report --------------------------------------------------------------------------------------
+
+
+def discover_report(
+    document: Mapping[str, Any], *, environment: str, provenance: Provenance | None = None
+) -> Report:
+    """Return what there is to report of a discovery; what the records can show comes first."""
+    sections = [
+        Section(
+            name="Proposed",
+            state=f"{counted(len(document['proposed']), 'conduit')}, "
+            f"{counted(document['totals']['proposed']['flows'], 'flow')}",
+            good=True,
+            lines=tuple(document["diff"].splitlines()),
+        )
+    ]
+    for name, title in (("ask", "Asked about"), ("seen", "Seen, not proposed")):
+        held = document["summary"][name]
+        if held:
+            state = counted(sum(one["flows"] for one in held), "flow")
+            lines = tuple(one["text"] for one in held[:_REPORTED])
+            left = len(held) - _REPORTED
+            more = (Remark(severity="note", text=f"{left} more: --json has all"),)
+            sections.append(
+                Section(name=title, state=state, lines=lines, remarks=more if left > 0 else ())
+            )
+    return Report(
+        kind="discover",
+        environment=environment,
+        headline=_headline(document),
+        remarks=(
+            *coverage_remarks(document["coverage"]),
+            *(() if "error" in document else remarks_of(_grades_text(document))),
+        ),
+        sections=() if "error" in document else tuple(sections),
+        provenance=provenance,
+    )
+
+
+def _headline(document: Mapping[str, Any]) -> str:
+    if "error" in document:
+        return f"Discover: {document['error']['message']}"
+    totals = document["totals"]
+    said = ", ".join(f"{_WORDS[name]} {totals[name]['flows']:,}" for name in OUTCOMES)
+    return f"Discover: flows by what becomes of them: {said}"

@@ -61,10 +61,17 @@ _TITLES = {
     "review": "Review",
     "lint": "Lint",
     "traffic": "Traffic",
+    "replay": "Replay",
+    "discover": "Discovered",
     "check": "Acceptance protocol",
 }
 #: What sections are of, where not of devices.
-_OF = {"check": ("Questions", "Question"), "traffic": ("What was seen", "Of")}
+_OF = {
+    "check": ("Questions", "Question"),
+    "traffic": ("What was seen", "Of"),
+    "replay": ("Traffic that was seen", "What becomes of it"),
+    "discover": ("What was seen", "List"),
+}
 _CLASSES = {"+": "add", "-": "del", "!": "mod", "@": "at"}
 
 

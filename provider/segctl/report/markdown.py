@@ -25,6 +25,8 @@ _TITLES = {
     "review": "segctl plan, compared with the reviewed one",
     "lint": "segctl lint",
     "traffic": "segctl traffic",
+    "replay": "segctl replay",
+    "discover": "segctl discover",
 }
 #: How a report is read as a whole where a comment has no room for it.
 _WHOLE = {
@@ -34,8 +36,14 @@ _WHOLE = {
     "validate": "the HTML or SARIF report of this run",
     "lint": "the SARIF or JSON report of this run",
     "traffic": "the HTML or JSON report of this run",
+    "replay": "the HTML or JSON report of this run",
+    "discover": "the HTML or JSON report of this run",
     "check": "the HTML or JSON report of this run",
 }
+
+
+#: What sections are of, where not of devices.
+_COLUMN = {"traffic": "of", "replay": "what becomes of it", "discover": "list"}
 
 
 def marker(kind: str, environment: str) -> str:
@@ -66,7 +74,7 @@ def _short(report: Report) -> str:
     findings = _fitting(list(_findings(report)), room * 2 // 3, "more findings")
     room -= sum(len(line) + 1 for line in findings)
     rows = _fitting([_row(section) for section in report.sections], room - 200, "more devices")
-    table = ["", "| device | |", "|---|---|", *rows] if rows else []
+    table = ["", f"| {_COLUMN.get(report.kind, 'device')} | |", "|---|---|", *rows] if rows else []
     return "\n".join((*head, *findings, *table, *foot))
 
 

@@ -23,6 +23,7 @@ from segctl.report.document import (
 from segctl.report.labels import counted, share, totals
 from segctl.report.meaning_text import LESS, MORE, UNKNOWN, marks_of, sentences
 from segctl.report.plan_text import DOUBT, allowance_text, device_facts, shared_findings
+from segctl.report.rehearsal import rehearsal_remarks, rehearsal_sections
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -59,12 +60,13 @@ def plan_report(
         kind="plan",
         environment=environment,
         headline=_headline(plan, failures),
-        blocking=tuple(_blocking(plan, failures)),
+        blocking=(*_blocking(plan, failures), *rehearsal_remarks(plan.rehearsal)),
         remarks=tuple(remark_of(finding, ", ".join(names)) for finding, names in shared.items()),
         opened=_flows(MORE, plan),
         closed=_flows(LESS, plan),
         unclear=_flows(UNKNOWN, plan, severity="warning"),
         sections=(
+            *rehearsal_sections(plan.rehearsal),
             *(
                 _section(device, (waves or {}).get(device.name, ""), shared)
                 for device in plan.devices

@@ -9,6 +9,7 @@ from segctl.report.changes import brief_lines, change_lines, finding_line
 from segctl.report.labels import counted, platform_title, share, totals
 from segctl.report.lines import Line
 from segctl.report.meaning_text import marks_of, meaning_lines
+from segctl.report.rehearsal import rehearsal_text
 from segctl.report.script_text import script_lines
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def plan_text(
         yield Line(lead=f"  ! {failure.code}: ", text=failure.message, style="bold red")
         yield Line()
     yield from summary_text(plan, failures)
+    if plan.rehearsal is not None:
+        yield from rehearsal_text(plan.rehearsal)
 
 
 def summary_text(plan: Plan, failures: Sequence[Failure] = ()) -> Iterator[Line]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.observe.replay import FATES
-from segctl.report.coverage import coverage_json, coverage_text, unheard, when_text
+from segctl.observe.times import when_text
+from segctl.report.coverage import coverage_json, coverage_text, unheard
+from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
 from segctl.report.lines import Line
-from segctl.report.traffic import parties_json
+from segctl.report.rehearsal import FATE_WORDS
+from segctl.report.traffic import coverage_remarks, parties_json, remarks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,18 +19,15 @@ if TYPE_CHECKING:
     from segctl.observe.calibrating import Calibration
     from segctl.observe.coverage import Coverage
     from segctl.observe.replay import Miscalibrated, Replay, Replayed
+    from segctl.report.provenance import Provenance
 
 #: Why the exit status is 1 where nothing can be told.
 NOTHING = "cannot_tell"
 #: So many flows of each fate are shown in text; a document has up to 1,000.
 _SHOWN = 20
-_WORDS = {
-    "newly_dropped": ("newly dropped", "bold red"),
-    "newly_allowed": ("newly allowed", "bold yellow"),
-    "cannot_tell": ("cannot tell", "yellow"),
-    "still_allowed": ("still allowed", "green"),
-    "still_dropped": ("still dropped", "dim"),
-}
+#: So many in a report.
+_REPORTED = 200
+_STILL = ("still_allowed", "still_dropped")
 _LISTED = ("newly_dropped", "newly_allowed", "cannot_tell")
 
 
@@ -129,7 +129,7 @@ def replay_text(document: Mapping[str, Any]) -> Iterator[Line]:
     yield Line()
     under = "what the plan makes" if document["under"] == "plan" else "what is declared"
     yield Line(text=f"Under {under}", style="bold")
-    for fate, (words, style) in _WORDS.items():
+    for fate, (words, style) in FATE_WORDS.items():
         one = document["fates"][fate]
         if one["flows"] or fate in _LISTED:
             yield Line(lead=f"  {words}: ", text=_sum(one), lead_style=style)
@@ -171,7 +171,7 @@ def _doubts(document: Mapping[str, Any]) -> Iterator[Line]:
 def _listed(fate: str, one: Mapping[str, Any]) -> Iterator[Line]:
     if not one["flows"]:
         return
-    words, style = _WORDS[fate]
+    words, style = FATE_WORDS[fate]
     yield Line()
     yield Line(text=words, style=style)
     for flow in one["listed"][:_SHOWN]:
@@ -202,3 +202,58 @@ def _flow_text(flow: Mapping[str, Any]) -> str:
     ]
     said += [flow["why"]] if flow["why"] else []
     return "; ".join(said)
+
+
+# --- report --------------------------------------------------------------------------------------
+
+
+def replay_report(
+    document: Mapping[str, Any], *, environment: str, provenance: Provenance | None = None
+) -> Report:
+    """Return what there is to report of a replay; what the records can show comes first."""
+    fates = document["fates"]
+    dropped = [one for one in fates["newly_dropped"]["listed"] if one["essential"]]
+    blocking = [
+        Remark(severity="error", text=f"essential traffic would be dropped: {_flow_text(one)}")
+        for one in dropped[:_SHOWN]
+    ]
+    return Report(
+        kind="replay",
+        environment=environment,
+        headline=_headline(document),
+        blocking=tuple(blocking),
+        remarks=(*coverage_remarks(document["coverage"]), *remarks_of(_doubts(document))),
+        sections=tuple(
+            Section(
+                name=words,
+                state=_sum(fates[fate]),
+                good=fate in _STILL,
+                lines=tuple(map(_flow_text, fates[fate]["listed"][:_REPORTED]))
+                if fate in _LISTED
+                else (),
+                remarks=tuple(_unlisted(fate, fates[fate])),
+            )
+            for fate, (words, _) in FATE_WORDS.items()
+        ),
+        provenance=provenance,
+    )
+
+
+def _headline(document: Mapping[str, Any]) -> str:
+    if "error" in document:
+        return f"Replay: {document['error']['message']}"
+    under = "the plan" if document["under"] == "plan" else "what is declared"
+    if not differs(document):
+        return f"Replay: nothing changes under {under} for the traffic that was seen"
+    said = ", ".join(
+        f"{FATE_WORDS[fate][0]}: {_sum(document['fates'][fate])}"
+        for fate in ("newly_dropped", "newly_allowed")
+        if document["fates"][fate]["flows"]
+    )
+    return f"Replay: under {under}, {said}"
+
+
+def _unlisted(fate: str, one: Mapping[str, Any]) -> Iterator[Remark]:
+    left = one["flows"] - _REPORTED
+    if fate in _LISTED and left > 0:
+        yield Remark(severity="note", text=f"{left:,} more flows: --json has up to 1,000")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.observe.standing import STATUSES
+from segctl.observe.times import when_text
 from segctl.observe.traffic import LISTED, TOP
-from segctl.report.coverage import coverage_json, coverage_text, unheard, when_text
+from segctl.report.coverage import coverage_json, coverage_text, unheard
 from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
 from segctl.report.lines import Line, plain_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.observe.coverage import Coverage
     from segctl.observe.observation import Flow
@@ -298,14 +299,22 @@ def traffic_report(
         kind="traffic",
         environment=environment,
         headline=_headline(document),
-        remarks=tuple(
-            Remark(severity="warning" if line.style == "yellow" else "note", text=_plain(line))
-            for line in coverage_text(document["coverage"])
-            if line.lead
-        ),
+        remarks=coverage_remarks(document["coverage"]),
         sections=(*map(_row_section, document["rows"]), *_list_sections(document)),
         provenance=provenance,
     )
+
+
+def coverage_remarks(coverage: Mapping[str, Any]) -> tuple[Remark, ...]:
+    """Return what the records can show, as remarks."""
+    return tuple(remarks_of(line for line in coverage_text(coverage) if line.lead))
+
+
+def remarks_of(lines: Iterable[Line]) -> Iterator[Remark]:
+    """Yield lines of text as remarks; what is yellow or red warns."""
+    for line in lines:
+        warns = "yellow" in line.style or "red" in line.style
+        yield Remark(severity="warning" if warns else "note", text=_plain(line))
 
 
 def _headline(document: Mapping[str, Any]) -> str:

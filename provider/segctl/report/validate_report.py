@@ -25,6 +25,8 @@ _TITLES: Mapping[Kind, str] = {
     "review": "No plan",
     "lint": "Lint: could not tell",
     "traffic": "Traffic: could not tell",
+    "replay": "Replay: could not tell",
+    "discover": "Discover: could not tell",
 }
 _RANKS = ("error", "warning", "note")
 

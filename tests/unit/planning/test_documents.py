@@ -190,6 +190,7 @@ DOCUMENTS = {
     "planning/audit.py": "entries of the audit journal",
     "planning/make.py": "fields of items with their defaults",
     "planning/places.py": "documents of changes, for deepdiff to compare",
+    "planning/rehearsal_document.py": "rehearsals in plans",
     "planning/snapshot.py": "snapshots",
     "drift/baseline.py": "entries of a baseline",
     "report/audit.py": "the documents of segctl history",

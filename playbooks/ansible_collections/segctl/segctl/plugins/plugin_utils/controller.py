@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 #: Variables of a play that say how it is rolled out; segctl's inventory does not have them.
 ROLLOUT = frozenset(
-    {"segctl_window", "segctl_soak", "segctl_verify", "segctl_revert_in", "segctl_on_failure"}
+    {
+        "segctl_window",
+        "segctl_soak",
+        "segctl_verify",
+        "segctl_revert_in",
+        "segctl_on_failure",
+        "segctl_replay",
+    }
 )
 #: Where Ansible was told of vault passwords.
 _VAULT = ("ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_VAULT_IDENTITY_LIST")
