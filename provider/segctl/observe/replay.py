@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.analysis.crossings import Crossing, Crossings
 from segctl.analysis.space import TooComplexError
-from segctl.observe.judging import Judge, Judgement, Spoken, spoken_of
+from segctl.observe.joining import Told, joined
+from segctl.observe.judging import Judge, Judgement
+from segctl.observe.spoken import Spoken, spoken_of
 from segctl.observe.traffic import LISTED, Volume, volume_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ FATES: Final[tuple[Fate, ...]] = (
     "still_allowed",
     "still_dropped",
 )
+#: So many flows that would change are listed each: the seldom ones are worth as much as others.
+LISTED_CHANGES: Final = 20_000
 _KNOWN: Final[Mapping[tuple[Ruling, Ruling], Fate]] = {
     ("allow", "allow"): "still_allowed",
     ("allow", "deny"): "newly_dropped",
@@ -99,6 +103,8 @@ class Replay:
 
     `without_firewall` counts flows that no firewall of the inventory is in the way of, `attempts`
     those of which only a sensor saw that nobody answered: what became of them is not known.
+    `shown_less` counts sessions of flows that are told, beyond those by which they are: whoever saw
+    them shows less. `beyond` counts groups that were seen behind a translation of their client.
     """
 
     volumes: Mapping[Fate, Volume]
@@ -107,6 +113,8 @@ class Replay:
     miscalibrated: tuple[Miscalibrated, ...]
     without_firewall: int
     attempts: int
+    shown_less: int = 0
+    beyond: int = 0
 
 
 def replayed(
@@ -123,12 +131,23 @@ def replayed(
     a witness is.
     """
     work = _Work(site, standings, firewalls, called)
-    for _, held in groups.flows():
+    for flow, held in groups.flows():
         for group, _ in held:
             work.calibrate(group)
+            work.translates(flow, group)
     for flow, held in groups.flows():
         work.add(flow, held)
     return work.result()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What would become of a group, and why."""
+
+    fate: Fate
+    why: str
+    steps: tuple[Step, ...]
+    standing: Standing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,7 +189,8 @@ class _Work:
         self._flows: dict[Fate, list[Replayed]] = {fate: [] for fate in FATES}
         self._volumes: dict[Fate, Volume] = {fate: Volume() for fate in FATES}
         self._counts: dict[Fate, int] = dict.fromkeys(FATES, 0)
-        self._without = self._attempts = 0
+        self._without = self._attempts = self._less = self._behind = 0
+        self._beyond: set[Flow] = set()
 
     def calibrate(self, group: Group) -> None:
         """Hold the model of today against what a firewall logged."""
@@ -188,13 +208,25 @@ class _Work:
                 device=key[0], rule=key[1], logged=logged, model=model.ruling, example=group.flow
             )
 
+    def translates(self, flow: Flow, group: Group) -> None:
+        """Take down how a conversation looks on both sides of a firewall that translates it."""
+        outer = group.outer or flow.source
+        if flow.inner or outer != flow.source:
+            self._beyond.add(flow._replace(source=outer, destination=_inside(flow), inner=""))
+        if flow.inner:
+            self._beyond.add(flow._replace(inner=""))
+
     def add(self, flow: Flow, held: Iterable[tuple[Group, Count]]) -> None:
         """Judge all that was seen of a flow."""
-        parts: dict[tuple[Fate, str, str, str], _Part] = {}
+        behind = flow in self._beyond
+        told: list[Told[_Said]] = []
         for group, count in held:
             if group.threat:
                 continue
             before = _logged(group)
+            if behind and not group.from_zone:  # a firewall tells of what it lets pass
+                self._behind += 1
+                continue
             if before == "unknown" and group.completed == "no":
                 self._attempts += 1
                 continue
@@ -203,12 +235,46 @@ class _Work:
             if not paths:
                 self._without += 1
                 continue
-            fate, why, steps = self._fate(group, before, paths)
-            key = (fate, standing.conduit, standing.flow, why)
-            part = parts.setdefault(key, _Part(standing=standing, why=why, steps=steps))
-            part.groups.append((group, count))
+            told.append(self._told(group, count, standing, before, paths))
+        found = joined(told)
+        self._less += found.beyond
+        parts: dict[tuple[Fate, str, str, str], _Part] = {}
+        for one in sorted(found.told, key=_firewalls_first):
+            said = one.said
+            key = (said.fate, said.standing.conduit, said.standing.flow, said.why)
+            if said.fate == "cannot_tell":  # one flow, whatever the reasons are
+                key = (said.fate, "", "", "")
+            part = parts.setdefault(
+                key, _Part(standing=said.standing, why=said.why, steps=said.steps)
+            )
+            part.groups.append((one.group, one.count))
         for (fate, *_), part in parts.items():
             self._keep(fate, flow, part)
+
+    def _told(
+        self,
+        group: Group,
+        count: Count,
+        standing: Standing,
+        before: Ruling,
+        paths: tuple[Path, ...],
+    ) -> Told[_Said]:
+        wrong = self._contradicted(group)
+        fate, why, steps = self._fate(group, before, paths)
+        return Told(
+            group=group,
+            count=count,
+            said=_Said(fate=fate, why=why, steps=steps, standing=standing),
+            settled=fate != "cannot_tell",
+            alone=bool(wrong),
+        )
+
+    def _contradicted(self, group: Group) -> str:
+        """Return why there is no verdict for the rule that let a group pass, or did not."""
+        seen_by = self._witnesses.get(group.witness, "")
+        if not group.rule or (seen_by, group.rule) not in self._wrong:
+            return ""
+        return f"our model of {seen_by} contradicts what it logged of rule {group.rule}"
 
     def _paths(self, group: Group, standing: Standing) -> tuple[Path, ...]:
         """Return the ways on which firewalls are; only those by the one that saw it."""
@@ -229,11 +295,8 @@ class _Work:
     def _fate(
         self, group: Group, before: Ruling, paths: tuple[Path, ...]
     ) -> tuple[Fate, str, tuple[Step, ...]]:
-        seen_by = self._witnesses.get(group.witness, "")
-        wrong = self._wrong.get((seen_by, group.rule)) if group.rule else None
-        if wrong is not None:
-            why = f"our model of {seen_by} contradicts what it logged of rule {group.rule}"
-            return "cannot_tell", why, ()
+        if wrong := self._contradicted(group):
+            return "cannot_tell", wrong, ()
         ways = [self._way(group, path) for path in paths]
         steps = tuple(dict.fromkeys(step for _, held in ways for step in held))
         rulings = {found.ruling for found, _ in ways}
@@ -305,7 +368,11 @@ class _Work:
 
     def _spoken(self, group: Group, firewall: Firewall) -> Spoken:
         """Return what has to pass, worked out once for all that spoke the same."""
-        key = (firewall.device.platform, group.applications, group.functions, group.reason)
+        named = bool(group.from_zone)
+        key = (
+            *(firewall.device.platform, group.applications, group.functions, group.reason),
+            named,
+        )
         found = self._words.get(key)
         if found is None:
             found = self._words[key] = spoken_of(group, firewall.provider)
@@ -333,21 +400,36 @@ class _Work:
                 steps=part.steps,
             )
         )
-        if len(held) >= 4 * LISTED:
-            self._flows[fate] = sorted(held, key=_order)[:LISTED]
+        if len(held) >= 4 * _most(fate):
+            self._flows[fate] = sorted(held, key=_order)[: _most(fate)]
 
     def result(self) -> Replay:
         """Return the fates, in an order that does not depend on that of the input."""
         return Replay(
             volumes=self._volumes,
             flows={
-                fate: tuple(sorted(held, key=_order)[:LISTED]) for fate, held in self._flows.items()
+                fate: tuple(sorted(held, key=_order)[: _most(fate)])
+                for fate, held in self._flows.items()
             },
             essential=self._counts,
             miscalibrated=tuple(self._wrong[key] for key in sorted(self._wrong)),
             without_firewall=self._without,
             attempts=self._attempts,
+            shown_less=self._less,
+            beyond=self._behind,
         )
+
+
+def _most(fate: Fate) -> int:
+    return LISTED_CHANGES if fate in {"newly_dropped", "newly_allowed"} else LISTED
+
+
+def _firewalls_first(one: Told[_Said]) -> tuple[bool, str, Group]:
+    return not one.group.from_zone, one.said.why, one.group
+
+
+def _inside(flow: Flow) -> str:
+    return flow.inner or flow.destination
 
 
 def _order(one: Replayed) -> tuple[bool, int, Flow, str]:
