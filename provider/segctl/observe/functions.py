@@ -195,7 +195,7 @@ def function_of(protocol: str, name: str) -> Function:
         name: as the sensor writes it.
     """
     known = catalogue()
-    application = known.application(_application(protocol, name))
+    application = known.application(application_of(protocol, name))
     owner = known.protocol_of(application.name) if application is not None else None
     of_it = application is not None and owner is not None and owner.id == protocol
     access_class = application.access_class if application is not None and of_it else ""
@@ -217,8 +217,11 @@ def cip_service(name: str, class_name: str) -> str:
     return "Forward Close" if closes else name
 
 
-def _application(protocol: str, name: str) -> str:
-    """Return the application that the catalogue would have for a function."""
+def application_of(protocol: str, name: str) -> str:
+    """Return the application that the catalogue would have for a function.
+
+    Some sensors write the words of a name with underscores, as those of Suricata for CIP.
+    """
     word = name.strip()
     if protocol == BACNET:
         plain = word.lower().replace("_", "-")
@@ -228,7 +231,8 @@ def _application(protocol: str, name: str) -> str:
         return f"opc-ua-{_OPCUA_OTHER.get(plain, plain)}-req"
     if protocol == IEC104:
         return _iec104(word)
-    return TABLES.get(protocol, {}).get(word.upper(), "")
+    table, word = TABLES.get(protocol, {}), word.upper()
+    return table.get(word) or table.get(word.replace("_", " "), "")
 
 
 def _iec104(kind: str) -> str:

@@ -18,11 +18,8 @@ from segctl.analysis.space import (
     addresses,
     service,
 )
-from segctl.model.errors import UnsupportedError
 from segctl.observe.observation import PROTOCOLS as NUMBERS
 from segctl.observe.observation import WITH_PORTS
-from segctl.protocols.catalogue import catalogue
-from segctl.providers.base import application_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +27,9 @@ if TYPE_CHECKING:
     from segctl.analysis.effective import Reading
     from segctl.analysis.space import Numbers
     from segctl.observe.observation import Flow, Group
-    from segctl.protocols.catalogue import Catalogue
-    from segctl.providers.base import Provider
+    from segctl.observe.spoken import Spoken
 
 Ruling = Literal["allow", "deny", "unknown"]
-#: No application was told apart: nobody answered, or it was dropped before.
-_NONE_YET: Final = frozenset({"incomplete", "not-applicable"})
 _NUMBERS: Final = {name: number for number, name in NUMBERS.items()}
 
 
@@ -46,62 +40,6 @@ class Judgement:
     ruling: Ruling
     rule: str = ""
     why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
-    """The applications that have to pass, in a platform's words; none where they are not known.
-
-    With `any_of_them` no application was told apart, so that a session begins where any may.
-    """
-
-    names: tuple[str, ...] = ()
-    any_of_them: bool = False
-    why: str = ""
-
-
-def spoken_of(group: Group, provider: Provider) -> Spoken:
-    """Return what a platform would call what was spoken: all on the way, and what these need.
-
-    Functions that were seen count before names of applications: they say more.
-    """
-    if group.reason in _NONE_YET:
-        return Spoken(any_of_them=True)
-    known, naming = catalogue(), application_names(provider)
-    classes: dict[str, set[str]] = {}
-    for one in group.functions:
-        if not one.access_class:
-            return Spoken(why=f"it is open what {one.name} of {one.protocol} is")
-        classes.setdefault(one.protocol, set()).add(one.access_class)
-    told = [name for name in group.applications if known.application(name) is not None]
-    if not classes and provider.capabilities.applications and told:
-        return Spoken(names=known.requires(told))
-    if not classes:
-        classes = _by_name(known, group.applications)
-    if not classes:
-        return Spoken(why="the records name no application that the policy is about")
-    try:
-        uses = [naming(known.protocols[name], sorted(held)) for name, held in classes.items()]
-    except UnsupportedError as error:
-        return Spoken(why=str(error))
-    return Spoken(names=tuple(sorted({name for use in uses for name in use.names})))
-
-
-def _by_name(known: Catalogue, names: Iterable[str]) -> dict[str, set[str]]:
-    """Return the access classes that names of applications tell, by protocol.
-
-    A sensor names the protocol, as Zeek does: that says what was done where there is one class.
-    """
-    classes: dict[str, set[str]] = {}
-    for name in names:
-        owner, application = known.protocol_of(name), known.application(name)
-        if owner is not None and application is not None:
-            classes.setdefault(owner.id, set()).add(application.access_class)
-        elif name in known.protocols:
-            done = {one.access_class for one in known.protocols[name].usable}
-            if len(done) == 1:
-                classes.setdefault(name, set()).update(done)
-    return classes
 
 
 class Judge:
@@ -128,7 +66,7 @@ class Judge:
         """
         flow = group.flow
         if flow.inner:
-            return Judgement(ruling="unknown", why="its destination is translated")
+            return self._translated(zones, group, spoken)
         number = _number(flow.protocol)
         if number is None:
             return Judgement(ruling="unknown", why=f"protocol {flow.protocol} is not known")
@@ -142,6 +80,24 @@ class Judge:
         if found is None:
             found = self._known[key] = _judged(chain, region, spoken)
         return found
+
+    def _translated(self, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
+        """Return what becomes of it where that is the same for both of its destinations.
+
+        Platforms differ in which of the two a rule is about, and declared rules name the one that
+        the inventory knows.
+        """
+        flow = group.flow
+        found = [
+            self.of(zones, group._replace(flow=one), spoken)
+            for one in (
+                flow._replace(inner=""),
+                flow._replace(destination=flow.inner, inner=""),
+            )
+        ]
+        if found[0].ruling == found[1].ruling:
+            return found[0]
+        return Judgement(ruling="unknown", why="its destination is translated")
 
 
 class _Pieces:
@@ -171,10 +127,14 @@ def _borders(sets: Iterable[Numbers]) -> list[int]:
 
 def _judged(chain: Chain, region: Box, spoken: Spoken) -> Judgement:
     """Return what a chain does with packets, all of whose applications have to pass."""
-    names = [Names(frozenset({name})) for name in spoken.names] or [ALL_NAMES]
+    names = [Names(frozenset({name})) for name in spoken.names]
+    if not names and not spoken.among:
+        names = [ALL_NAMES]
     spaces = [Space((region._replace(application=one),)) for one in names]
     try:
         found = [_ruling(chain, one, whole=not spoken.any_of_them) for one in spaces]
+        if spoken.among:
+            found.append(_one_of(chain, region, spoken))
     except TooComplexError as error:
         return Judgement(ruling="unknown", why=str(error))
     denied = next((one for one in found if one.ruling == "deny"), None)
@@ -185,6 +145,17 @@ def _judged(chain: Chain, region: Box, spoken: Spoken) -> Judgement:
             said = one.why or spoken.why or "it depends on what the records do not show"
             return Judgement(ruling="unknown", rule=one.rule, why=said)
     return found[-1]
+
+
+def _one_of(chain: Chain, region: Box, spoken: Spoken) -> Judgement:
+    """Return what becomes of some of several applications: known if it is the same for all."""
+    found = [
+        _ruling(chain, Space((region._replace(application=Names(frozenset({name}))),)), whole=True)
+        for name in spoken.among
+    ]
+    if len({one.ruling for one in found}) == 1:
+        return found[0]
+    return Judgement(ruling="unknown", rule=found[0].rule, why=spoken.why)
 
 
 def _number(protocol: str) -> int | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.analysis.crossings import Crossing, Crossings
 from segctl.analysis.space import TooComplexError
-from segctl.observe.judging import Judge, Judgement, Spoken, spoken_of
+from segctl.observe.joining import Told, joined
+from segctl.observe.judging import Judge, Judgement
+from segctl.observe.spoken import Spoken, spoken_of
 from segctl.observe.traffic import LISTED, Volume, volume_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ FATES: Final[tuple[Fate, ...]] = (
     "still_allowed",
     "still_dropped",
 )
+#: So many flows that would change are listed each: the seldom ones are worth as much as others.
+LISTED_CHANGES: Final = 20_000
 _KNOWN: Final[Mapping[tuple[Ruling, Ruling], Fate]] = {
     ("allow", "allow"): "still_allowed",
     ("allow", "deny"): "newly_dropped",
@@ -106,6 +110,8 @@ class Replay:
     `through` says of how many flows through each firewall it could be told what becomes of them,
     `untold` for which reasons it could not, of how many flows, and how many essential ones. Of the
     flows `untold_essential`, nothing else could be said.
+    `shown_less` counts sessions of flows that are told, beyond those by which they are: whoever saw
+    them shows less. `beyond` counts groups that were seen behind a translation of their client.
     """
 
     volumes: Mapping[Fate, Volume]
@@ -117,6 +123,8 @@ class Replay:
     through: Mapping[str, int]
     untold: Mapping[str, tuple[int, int]]
     untold_essential: tuple[str, ...]
+    shown_less: int = 0
+    beyond: int = 0
 
 
 def replayed(
@@ -136,9 +144,10 @@ def replayed(
     """
     work = _Work(site, standings, firewalls, called)
     work.withhold(contradicted)
-    for _, held in groups.flows():
+    for flow, held in groups.flows():
         for group, _ in held:
             work.calibrate(group)
+            work.translates(flow, group)
     for flow, held in groups.flows():
         work.add(flow, held)
     return work.result()
@@ -164,6 +173,16 @@ def essential_of(site: Site) -> frozenset[tuple[str, str]]:
         for flow in conduit.flows
         if flow.essential
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What would become of a group, and why."""
+
+    fate: Fate
+    why: str
+    steps: tuple[Step, ...]
+    standing: Standing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,7 +217,8 @@ class _Work:
         self._through: dict[str, int] = {}
         self._untold: dict[str, tuple[int, int]] = {}
         self._declared: dict[bool, set[str]] = {True: set(), False: set()}
-        self._without = self._attempts = 0
+        self._without = self._attempts = self._less = self._behind = 0
+        self._beyond: set[Flow] = set()
 
     def withhold(self, contradicted: Iterable[Miscalibrated]) -> None:
         """Give no verdict for rules that the device decides otherwise."""
@@ -220,13 +240,25 @@ class _Work:
                 device=key[0], rule=key[1], logged=logged, model=model.ruling, example=group.flow
             )
 
+    def translates(self, flow: Flow, group: Group) -> None:
+        """Take down how a conversation looks on both sides of a firewall that translates it."""
+        outer = group.outer or flow.source
+        if flow.inner or outer != flow.source:
+            self._beyond.add(flow._replace(source=outer, destination=_inside(flow), inner=""))
+        if flow.inner:
+            self._beyond.add(flow._replace(inner=""))
+
     def add(self, flow: Flow, held: Iterable[tuple[Group, Count]]) -> None:
         """Judge all that was seen of a flow."""
-        parts: dict[tuple[Fate, str, str, str], _Part] = {}
+        behind = flow in self._beyond
+        told: list[Told[_Said]] = []
         for group, count in held:
             if group.threat:
                 continue
             before = _logged(group)
+            if behind and not group.from_zone:  # a firewall tells of what it lets pass
+                self._behind += 1
+                continue
             if before == "unknown" and group.completed == "no":
                 self._attempts += 1
                 continue
@@ -235,12 +267,48 @@ class _Work:
             if not paths:
                 self._without += 1
                 continue
-            fate, why, steps = self._fate(group, before, paths)
-            key = (fate, standing.conduit, standing.flow, why)
-            part = parts.setdefault(key, _Part(standing=standing, why=why, steps=steps))
-            part.groups.append((group, count))
+            told.append(self._told(group, count, standing, before, paths))
+        found = joined(told)
+        self._less += found.beyond
+        parts: dict[tuple[Fate, str, str, str], _Part] = {}
+        for one in sorted(found.told, key=_firewalls_first):
+            said = one.said
+            key = (said.fate, said.standing.conduit, said.standing.flow, said.why)
+            if said.fate == "cannot_tell":  # one flow, whatever the reasons are
+                key = (said.fate, "", "", "")
+            part = parts.setdefault(
+                key, _Part(standing=said.standing, why=said.why, steps=said.steps)
+            )
+            part.groups.append((one.group, one.count))
         for (fate, *_), part in parts.items():
             self._keep(fate, flow, part)
+
+    def _told(
+        self,
+        group: Group,
+        count: Count,
+        standing: Standing,
+        before: Ruling,
+        paths: tuple[Path, ...],
+    ) -> Told[_Said]:
+        wrong = self._contradicted(group)
+        fate, why, steps = self._fate(group, before, paths)
+        return Told(
+            group=group,
+            count=count,
+            said=_Said(fate=fate, why=why, steps=steps, standing=standing),
+            settled=fate != "cannot_tell",
+            alone=bool(wrong),
+        )
+
+    def _contradicted(self, group: Group) -> str:
+        """Return why there is no verdict for the rule that let a group pass, or did not."""
+        seen_by = self._witnesses.get(group.witness, "")
+        wrong = self._wrong.get((seen_by, group.rule)) if group.rule else None
+        if wrong is None:
+            return ""
+        said = "what it logged of" if wrong.by == "log" else "what it says itself about"
+        return f"our model of {seen_by} contradicts {said} rule {group.rule}"
 
     def _paths(self, group: Group, standing: Standing) -> tuple[Path, ...]:
         """Return the ways on which firewalls are; only those by the one that saw it."""
@@ -261,12 +329,8 @@ class _Work:
     def _fate(
         self, group: Group, before: Ruling, paths: tuple[Path, ...]
     ) -> tuple[Fate, str, tuple[Step, ...]]:
-        seen_by = self._witnesses.get(group.witness, "")
-        wrong = self._wrong.get((seen_by, group.rule)) if group.rule else None
-        if wrong is not None:
-            said = "what it logged of" if wrong.by == "log" else "what it says itself about"
-            why = f"our model of {seen_by} contradicts {said} rule {group.rule}"
-            return "cannot_tell", why, ()
+        if wrong := self._contradicted(group):
+            return "cannot_tell", wrong, ()
         ways = [self._way(group, path) for path in paths]
         steps = tuple(dict.fromkeys(step for _, held in ways for step in held))
         rulings = {found.ruling for found, _ in ways}
@@ -338,7 +402,11 @@ class _Work:
 
     def _spoken(self, group: Group, firewall: Firewall) -> Spoken:
         """Return what has to pass, worked out once for all that spoke the same."""
-        key = (firewall.device.platform, group.applications, group.functions, group.reason)
+        named = bool(group.from_zone)
+        key = (
+            *(firewall.device.platform, group.applications, group.functions, group.reason),
+            named,
+        )
         found = self._words.get(key)
         if found is None:
             found = self._words[key] = spoken_of(group, firewall.provider)
@@ -367,8 +435,8 @@ class _Work:
                 steps=part.steps,
             )
         )
-        if len(held) >= 4 * LISTED:
-            self._flows[fate] = sorted(held, key=_order)[:LISTED]
+        if len(held) >= 4 * _most(fate):
+            self._flows[fate] = sorted(held, key=_order)[: _most(fate)]
 
     def _tell(self, fate: Fate, part: _Part, *, essential: bool) -> None:
         """Take down whether it could be told what becomes of a flow, and on which firewalls."""
@@ -387,7 +455,8 @@ class _Work:
         return Replay(
             volumes=self._volumes,
             flows={
-                fate: tuple(sorted(held, key=_order)[:LISTED]) for fate, held in self._flows.items()
+                fate: tuple(sorted(held, key=_order)[: _most(fate)])
+                for fate, held in self._flows.items()
             },
             essential=self._counts,
             miscalibrated=tuple(self._wrong[key] for key in sorted(self._wrong)),
@@ -396,7 +465,21 @@ class _Work:
             through=self._through,
             untold=self._untold,
             untold_essential=tuple(sorted(self._declared[False] - self._declared[True])),
+            shown_less=self._less,
+            beyond=self._behind,
         )
+
+
+def _most(fate: Fate) -> int:
+    return LISTED_CHANGES if fate in {"newly_dropped", "newly_allowed"} else LISTED
+
+
+def _firewalls_first(one: Told[_Said]) -> tuple[bool, str, Group]:
+    return not one.group.from_zone, one.said.why, one.group
+
+
+def _inside(flow: Flow) -> str:
+    return flow.inner or flow.destination
 
 
 def _order(one: Replayed) -> tuple[bool, int, Flow, str]:

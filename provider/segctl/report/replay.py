@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Why the exit status is 1 where nothing can be told.
 NOTHING = "cannot_tell"
-#: So many flows of each fate are shown in text; a document has up to 1,000.
+#: So many flows of each fate are shown in text; a document has more.
 _SHOWN = 20
 #: So many in a report.
 _REPORTED = 200
@@ -58,6 +58,8 @@ def replay_json(
         "not_asked": [{"device": name, "why": why} for name, why in sorted(refused.items())],
         "without_firewall": replay.without_firewall,
         "attempts": replay.attempts,
+        "shown_less": replay.shown_less,
+        "beyond_translation": replay.beyond,
     }
     document |= unheard(coverage)
     told = sum(replay.volumes[fate].flows for fate in FATES if fate != "cannot_tell")
@@ -166,6 +168,14 @@ def _doubts(document: Mapping[str, Any]) -> Iterator[Line]:
         number = counted(document["attempts"], "group")
         text = f"{number} of attempts that only sensors saw: what became of them is not known"
         yield Line(lead="  ", text=text, style="dim")
+    if document["shown_less"]:
+        number = counted(document["shown_less"], "session")
+        text = f"{number} more of flows above, seen only by who shows less of them"
+        yield Line(lead="  ", text=text, style="dim")
+    if document["beyond_translation"]:
+        number = counted(document["beyond_translation"], "group")
+        text = f"{number} of the same conversations, seen beyond a translation of addresses"
+        yield Line(lead="  ", text=text, style="dim")
 
 
 def _listed(fate: str, one: Mapping[str, Any]) -> Iterator[Line]:
@@ -178,7 +188,7 @@ def _listed(fate: str, one: Mapping[str, Any]) -> Iterator[Line]:
         lead = "  essential  " if flow["essential"] else "  "
         yield Line(lead=lead, text=_flow_text(flow), lead_style="bold red")
     if one["flows"] > _SHOWN:
-        text = f"{one['flows'] - _SHOWN} more: --json has up to 1,000"
+        text = f"{one['flows'] - _SHOWN} more: --json has {len(one['listed']):,} of them"
         yield Line(lead="  ", text=text, style="dim")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from itertools import product
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from segctl.analysis.decide import Packet, decide
 from segctl.model.policy import ANY, Policy, Rule, Service
 from segctl.observe.functions import function_of
-from segctl.observe.judging import Judge, spoken_of
+from segctl.observe.judging import Judge
 from segctl.observe.observation import Flow, Group
+from segctl.observe.spoken import spoken_of
 from segctl.protocols.catalogue import catalogue
 from segctl.providers.base import application_names, declared_reading, provider
 
@@ -152,3 +154,35 @@ def test_an_open_function_is_not_judged() -> None:
     )
     assert judged(poll(("modbus-base",)), group).ruling == "unknown"
     assert judged(poll((ANY,)), group).ruling == "allow"  # whatever it is
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    names=st.lists(
+        st.sampled_from(("modbus-base", "modbus-read-coils", "modbus-write-single-coil", ANY)),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ),
+    everything=st.booleans(),
+)
+def test_a_protocol_without_functions_is_told_where_all_functions_fare_alike(
+    names: list[str], *, everything: bool
+) -> None:
+    held = [poll(tuple(names)).rules[0]] + ([poll((ANY,)).rules[0]] if everything else [])
+    policy = policy_of([replace(rule, name=str(number)) for number, rule in enumerate(held)])
+    group = Group(flow=Flow(HOSTS[0], HOSTS[1], "", "tcp", 502), applications=("modbus",), user="u")
+    packet = Packet(
+        from_zone="A",
+        to_zone="B",
+        source=ip_address(HOSTS[0]),
+        destination=ip_address(HOSTS[1]),
+        port=502,
+        user="u",
+    )
+    actions = {
+        decide(policy, replace(packet, application=name)).action
+        for name in spoken_of(group, PANOS).among
+    }
+    found = judged(policy, group).ruling
+    assert found == ("unknown" if len(actions) == 2 else actions.pop())

@@ -87,6 +87,9 @@ class Context:
         self.scans: Mapping[str, Scan] = scans(volumes)
         self.moving = moving(self.seen.parts)
         self.threats = _threats(self.seen.parts)
+        self.threatened = frozenset(
+            part.ends for part in self.seen.parts if part.nature == "threat"
+        )
         self._controllers = _controllers(site, self.seen.parts)
         self.pools = self._pools(leases)
         self.days = _days(self.seen.parts)

@@ -22,6 +22,7 @@ from segctl.observe.discover.services import (
 )
 from segctl.observe.discover.shapes import (
     after_scan,
+    after_scan_for,
     beats,
     carries_more_than_names,
     of_scan,
@@ -47,8 +48,9 @@ ASK: Final = {
     "one_day": "seen on one day only",
     "unanswered": "no record shows that it was answered, or that it ended",
     "one_way": "sent one way, as logs are: no record shows that it arrives",
-    "command": "commands that are not given regularly",
-    "spreading": "a way by which intruders move on, and not used regularly",
+    "command": "commands that are not given all the time",
+    "spreading": "a way by which intruders move on, and not used all the time",
+    "scanner": "from a host that scanned for this very service",
     "beside": "beyond what a conduit declares for the same ends",
     "other_sessions": "too few sessions besides those that are not proposed",
     "open_function": "functions of which nothing says what they do",
@@ -93,6 +95,10 @@ _READERS: Final = ("historian", "report", "log", "archive", "backup")
 #: Sessions that are more than rare, and more than now and then.
 _ENOUGH: Final = 3
 _STEADY: Final = 6
+#: What is done all the time: so often a day, on this share of all days. People do not work on
+#: weekends, and who moves on from host to host or tries commands begins some day and is few times.
+_DAILY: Final = 2
+_MOST_DAYS: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +173,12 @@ def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
     groups = [item for item in part.groups if item[0].direction == "known"]
     answered = [item for item in groups if item[0].completed == "yes"]
     evidence = volume_of(answered) if answered else whole
+    shown = [group for group, _ in groups]
     shape = next(_against(part, whole, evidence, context), None)
     if shape is not None:
         reason, about = shape
-        return Judged(part=part, evidence=evidence, outcome="seen", reason=reason, about=about)
-    shown = [group for group, _ in groups]
+        seen = Judged(part=part, evidence=evidence, outcome="seen", reason=reason, about=about)
+        return _of_a_lease(seen, shown, context) if reason == "threat_peer" else seen
     service = _service(part, shown, context)
     if isinstance(service, str):
         return Judged(part=part, evidence=evidence, outcome="seen", reason=service)
@@ -197,6 +204,20 @@ def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
         return replace(judged, outcome="seen", reason="boundary", about=passage.refused)
     doubt = next(_doubts(part, judged, answered=bool(answered), context=context), "")
     return replace(judged, outcome="ask", reason=doubt) if doubt else judged
+
+
+def _of_a_lease(seen: Judged, shown: list[Group], context: Context) -> Judged:
+    """Return what a leased address does, besides what the threat records of it are about.
+
+    Others that had the address before or after may do the same, which is then no doing of the
+    host that the records are about.
+    """
+    pool, service = context.pool_of(seen.part), _service(seen.part, shown, context)
+    if pool is None or isinstance(service, str) or seen.part.ends in context.threatened:
+        return seen
+    if service.classes & COMMANDS or spreads(service):
+        return seen
+    return replace(seen, pool=pool, service=service)
 
 
 def _against(
@@ -295,6 +316,8 @@ def _doubts(part: Part, judged: Judged, *, answered: bool, context: Context) -> 
         spreads(service) or service.classes - {"session"}
     ):
         yield "rare"
+    if after_scan_for(context.scans.get(part.ends.source), part.ends, judged.evidence):
+        yield "scanner"
     if not answered:
         yield "unanswered"
     if part.why.startswith("beside "):
@@ -363,8 +386,14 @@ def _second(first: list[Judged], context: Context) -> Iterator[Judged]:
         for one in held if doubts[doing] else ():
             refused[one.part.ends] = refused.get(one.part.ends, 0) + one.evidence.sessions
     for one in first:
-        doubt = doubts[_doing(one)] if one.outcome == "proposed" else ""
-        yield replace(one, outcome="ask", reason=doubt) if doubt else one
+        doing = _doing(one)
+        if one.outcome == "proposed":
+            doubt = doubts[doing]
+            yield replace(one, outcome="ask", reason=doubt) if doubt else one
+        elif one.pool is not None and not doubts.get(doing, "nobody else"):
+            yield replace(one, outcome="proposed", reason="proposed")
+        else:
+            yield one
 
 
 def _seldom(held: list[Judged], refused: Mapping[Ends, int], context: Context) -> str:
@@ -384,7 +413,7 @@ def _seldom(held: list[Judged], refused: Mapping[Ends, int], context: Context) -
         return "rare"
     if days < 2 <= context.days and not lasting:
         return "one_day"
-    steady = whole.sessions >= _STEADY and 2 * days >= context.days
+    steady = whole.sessions >= max(_STEADY, _DAILY * days) and _MOST_DAYS * context.days <= days
     for one in held:
         if one.service is not None and not steady:
             if one.service.classes & _COMMANDS:

@@ -23,6 +23,8 @@ _SLOW_HOSTS: Final = 12
 _TRIES: Final = 4
 #: What follows a scan by less than this belongs to it.
 _AFTER: Final = 900.0
+#: What was there before a scan by more than this is not of it.
+_LONG_BEFORE: Final = 86_400.0
 #: Sessions that a beacon has at the least, the spread of its intervals against their median at the
 #: most, bytes of a session at the most.
 #: Source: activecm/rita scores skew and spread of intervals and sizes; the bounds are ours.
@@ -118,6 +120,23 @@ def after_scan(scan: Scan | None, ends: Ends, volume: Volume) -> bool:
     if scan is None or volume.first is None:
         return False
     return volume.first >= scan.first and ends.destination in scan.hosts
+
+
+def after_scan_for(scan: Scan | None, ends: Ends, volume: Volume) -> bool:
+    """Whether a source uses a service that it scanned for, and did not do so long before.
+
+    Hosts that a slow scan finds are used while it goes on.
+    """
+    if scan is None or volume.first is None or ends[2:] not in scan.services:
+        return False
+    hosts = sum(1 for host in scan.hosts if _near(host, ends.destination))
+    return hosts >= SCAN_TARGETS // 2 and volume.first + _LONG_BEFORE > scan.first
+
+
+def _near(one: str, other: str) -> bool:
+    """Whether two addresses are of one network as networks usually are."""
+    separator = "." if "." in other else ":"
+    return one.rpartition(separator)[0] == other.rpartition(separator)[0]
 
 
 def regular(times: Sequence[float]) -> bool:

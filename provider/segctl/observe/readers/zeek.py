@@ -11,6 +11,7 @@ from segctl.observe.functions import function_of
 from segctl.observe.observation import WITH_PORTS, Flow, Group, Observation, protocol_name
 from segctl.observe.readers.base import Reader, RefusedError, clipped, number, port_of
 from segctl.observe.readers.json_objects import objects, text_of
+from segctl.observe.readers.ports import serves
 from segctl.observe.readers.zeek_functions import EITHER_SIDE, LOGS, is_request
 from segctl.observe.times import moment
 
@@ -27,6 +28,7 @@ _CONN: Final = "conn"
 #: How a connection ended, where both sides took part, and where one side did not.
 #: Source: Zeek, base/protocols/conn/main.zeek.
 _BOTH: Final = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
+_ICMP: Final = frozenset({"icmp", "ipv6-icmp"})
 _ONE: Final = frozenset({"S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR"})
 
 
@@ -147,35 +149,50 @@ def _connection(row: Row, context: Context) -> Observation | None:
         context.witnesses[_witness(row)].duplicates += 1
         return None
     start = _when(row, context)
-    flow = _flow(row, context, protocol_name(row.get("proto", "")), reverse=False)
+    protocol = protocol_name(row.get("proto", ""))
+    state, history = row.get("conn_state", ""), row.get("history", "")
+    asker = context.addresses.of(row.get("id.orig_h", ""))
+    direction = _direction(protocol, state, history)
+    turned = direction == "inferred" and "^" not in history and _turned(row, protocol)
+    flow = _flow(row, context, protocol, reverse=turned)
     duration = row.get("duration", "0")
     try:
         end = start + max(0.0, float(duration))
     except ValueError:
         raise RefusedError("a number is not one") from None
-    state, history = row.get("conn_state", ""), row.get("history", "")
     names = [one for one in row.get("service", "").split(",") if one and not one.startswith("-")]
     group = Group(
         flow=flow,
         witness=_witness(row),
         applications=tuple(clipped(one) for one in sorted(names)),
-        functions=context.conversations.take(uid, flow.source),
+        functions=context.conversations.take(uid, asker),
         reason=clipped(state),
-        completed=_completed(state),
-        direction=_direction(flow.protocol, state, history),
+        completed=_completed(row, protocol, state, history),
+        direction=direction,
     )
     size = sum(
         number(row.get(f"{side}_ip_bytes") or row.get(f"{side}_bytes", ""))
         for side in ("orig", "resp")
     )
-    ports = flow.protocol in WITH_PORTS
-    return Observation(
-        group, start, end, port_of(row.get("id.orig_p", "")) if ports else 0, 1, size
-    )
+    client = port_of(row.get(f"id.{'resp' if turned else 'orig'}_p", ""))
+    return Observation(group, start, end, client if protocol in WITH_PORTS else 0, 1, size)
 
 
-def _completed(state: str) -> Completed:
-    return "yes" if state in _BOTH else "no" if state in _ONE else "unknown"
+def _completed(row: Row, protocol: str, state: str, history: str) -> Completed:
+    """Return whether both sides took part; of what was seen midway, whether both sent data."""
+    if state in _BOTH:
+        return "yes"
+    if state in _ONE:
+        return "no"
+    data = "D" in history and "d" in history
+    echoed = protocol in _ICMP and number(row.get("resp_pkts", "")) > 0
+    return "yes" if data or echoed else "unknown"
+
+
+def _turned(row: Row, protocol: str) -> bool:
+    """Whether the side that was seen first of a connection without its beginning rather serves."""
+    ports = [port_of(row.get(f"id.{end}_p", "")) for end in ("orig", "resp")]
+    return protocol in WITH_PORTS and all(ports) and serves(protocol, ports[0], ports[1])
 
 
 def _direction(protocol: str, state: str, history: str) -> Direction:
