@@ -26,7 +26,7 @@ from typing import (
 
 from segctl.model import items
 from segctl.model.errors import ParseError, Problem
-from segctl.model.filled import Filled
+from segctl.model.filled import Filled, Selection
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
@@ -56,6 +56,7 @@ _NAMES = {
     "Problem": Problem,
     "Pushed": Pushed,
     "Scope": Scope,
+    "Selection": Selection,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"
