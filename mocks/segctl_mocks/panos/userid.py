@@ -1,4 +1,8 @@
-"""User-ID messages: logins and registered addresses, kept in memory."""
+"""User-ID messages: logins, registered addresses and registered users, kept in memory.
+
+Source of ``register-user``: the vendor's User-ID API lab (entries have ``user`` and tags; a repeat
+is complained about as for addresses, which it does not say).
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,7 @@ class UserId:
 
     logins: dict[str, str] = field(default_factory=dict[str, str])
     registered: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    users: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
 
     def handle(self, params: Mapping[str, str]) -> Answer:
         """Take one ``uid-message``."""
@@ -51,7 +56,11 @@ class UserId:
     def _take(self, node: Element) -> Iterator[Complaint]:
         kind = str(node.tag)
         if kind == "clear":
-            self.registered.clear()
+            cleared = [str(each.tag) for each in node]
+            if "registered-user" in cleared:
+                self.users.clear()
+            if cleared != ["registered-user"]:
+                self.registered.clear()
         for entry in node.iterchildren("entry"):
             address = entry.get("ip") or ""
             if kind == "login":
@@ -60,11 +69,17 @@ class UserId:
                 self.logins.pop(address, None)
             elif kind in {"register", "unregister"}:
                 tags = [text_of(member) for member in entry.iter("member")]
-                yield from self._register(kind, address, tags)
+                yield from self._register(kind, address, tags, self.registered)
+            elif kind in {"register-user", "unregister-user"}:
+                tags = [text_of(member) for member in entry.iter("member")]
+                kind_of = kind.removesuffix("-user")
+                yield from self._register(kind_of, entry.get("user") or "", tags, self.users)
 
-    def _register(self, kind: str, address: str, tags: list[str]) -> Iterator[Complaint]:
+    def _register(
+        self, kind: str, address: str, tags: list[str], held: dict[str, dict[str, None]]
+    ) -> Iterator[Complaint]:
         """Repeats are complained about; pan-os-python knows their endings."""
-        have = self.registered.setdefault(address, {})
+        have = held.setdefault(address, {})
         for tag in tags or list(have):
             if kind == "register" and tag in have:
                 yield Complaint(kind, address, f"tag {tag} already exists, ignore")

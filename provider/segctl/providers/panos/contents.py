@@ -86,6 +86,7 @@ def read(
     roots: Sequence[Element | None],
     lists: frozenset[str],
     regions: frozenset[str],
+    dynamic_users: frozenset[str],
 ) -> dict[str, Filled]:
     """Return what the objects held that rules use, and the addresses of regions.
 
@@ -96,6 +97,7 @@ def read(
         roots: the rest of the virtual system's configuration, and of what is shared.
         lists: the names of lists that are pushed.
         regions: the names of regions that are pushed.
+        dynamic_users: the names of groups of users that are pushed and that the device fills in.
     """
     known = lists.union(*(_entry_names(root, "external-list") for root in roots))
     reader = _Reader(snapshot, policy)
@@ -105,7 +107,8 @@ def read(
         if one is not None:
             found[name] = replace(one, at=reader.at)
     others = {item.name for item in (*policy[Address], *policy[AddressGroup])}
-    users = user_groups.read(snapshot, (*policy.rules, *pushed), reader.at)
+    dynamic = dynamic_users.union(*(_entry_names(root, "dynamic-user-group") for root in roots))
+    users = user_groups.read(snapshot, (*policy.rules, *pushed), reader.at, dynamic)
     return users | _regions(roots, frozenset({*regions, *known, *others})) | found
 
 

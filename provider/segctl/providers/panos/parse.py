@@ -241,6 +241,7 @@ def _parse(document: bytes) -> PanosLive:
             roots=(own.rest, shared.rest),
             lists=put.named("external-list"),
             regions=put.named("region"),
+            dynamic_users=put.named("dynamic-user-group"),
         ),
         ports=ports | content_ports.read(snapshot),
         filters=filters,
