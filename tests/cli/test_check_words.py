@@ -154,6 +154,16 @@ CASES = {
         asked=(*WRITE, "--port", "502"),
         answer="allow",
     ),
+    "default port that the device has and the catalogue has not": Case(
+        rule={"application": "dnp3-read", "service": "application-default"},
+        asked=("--application", "dnp3-read", "--port", "19999"),
+        answer="allow",
+    ),
+    "default port that the catalogue has and the device has not": Case(
+        rule={"application": "kerberos", "service": "application-default"},
+        asked=("--application", "kerberos", "--port", "749"),
+        answer="deny",
+    ),
     "application filter by a flag that an own application has": Case(
         objects={
             "application": entry(
