@@ -112,6 +112,28 @@ def read(
     return users | _regions(roots, frozenset({*regions, *known, *others})) | found
 
 
+def not_asked(
+    policy: Policy, rules: Iterable[Rule], lists: frozenset[str], why: str
+) -> dict[str, Filled]:
+    """Return the objects that a firewall fills and that rules use, where nobody was asked.
+
+    Args:
+        policy: rules, and all objects that a name may mean.
+        rules: further rules.
+        lists: the names of lists.
+        why: the reason why nothing was asked.
+    """
+    groups = {item.name for item in policy[AddressGroup] if not item.members}
+    hosts = {item.name for item in policy[Address] if item.type == "fqdn"}
+    kinds = ((GROUP, groups), (NAME, hosts), (LIST, lists))
+    used = _named((*policy.rules, *rules), policy)
+    return {
+        name: Filled(what=what, unread=why)
+        for what, names in kinds
+        for name in sorted(used & names)
+    }
+
+
 def _entry_names(root: Element | None, kind: str) -> Iterator[str]:
     if root is not None:
         yield from (entry.get("name", "") for entry in root.iterfind(f"{kind}/entry"))
