@@ -49,8 +49,12 @@ def service_group(name: str, *members: str) -> str:
     return entry(name, listed("members", *members))
 
 
-def selecting(name: str) -> str:
-    return entry(name, "<category><member>networking</member></category>")
+def selecting(name: str, more: str = "") -> str:
+    return entry(name, "<category><member>networking</member></category>" + more)
+
+
+def industrial(name: str, more: str = "") -> str:
+    return entry(name, listed("subcategory", "ics-protocols", "routing") + more)
 
 
 def address(name: str, kind: str, value: str) -> dict[str, str]:
@@ -112,12 +116,89 @@ CASES = {
         asked=WRITE,
         answer="allow",
     ),
-    "application filter": Case(
+    "application filter that takes it in": Case(
+        objects={"application-filter": industrial("some")},
+        rule={"application": "some"},
+        asked=WRITE,
+        answer="allow",
+    ),
+    "application filter that does not": Case(
         objects={"application-filter": selecting("some")},
         rule={"application": "some"},
         asked=WRITE,
+        answer="deny",
+    ),
+    "application filter that excludes it": Case(
+        objects={
+            "application-filter": industrial("some", listed("exclude", "modbus-write-single-coil"))
+        },
+        rule={"application": "some"},
+        asked=("--application", "modbus-write-single-coil"),
+        answer="deny",
+    ),
+    "application filter by risk": Case(
+        objects={"application-filter": industrial("some", listed("risk", "5", "4"))},
+        rule={"application": "some"},
+        asked=WRITE,
+        answer="deny",
+    ),
+    "application filter, application on another port than its own": Case(
+        objects={"application-filter": industrial("some")},
+        rule={"application": "some", "service": "application-default"},
+        asked=(*WRITE, "--port", "22"),
+        answer="deny",
+    ),
+    "application filter, application on its port": Case(
+        objects={"application-filter": industrial("some")},
+        rule={"application": "some", "service": "application-default"},
+        asked=(*WRITE, "--port", "502"),
+        answer="allow",
+    ),
+    "default port that the device has and the catalogue has not": Case(
+        rule={"application": "dnp3-read", "service": "application-default"},
+        asked=("--application", "dnp3-read", "--port", "19999"),
+        answer="allow",
+    ),
+    "default port that the catalogue has and the device has not": Case(
+        rule={"application": "kerberos", "service": "application-default"},
+        asked=("--application", "kerberos", "--port", "749"),
+        answer="deny",
+    ),
+    "application filter by a flag that an own application has": Case(
+        objects={
+            "application": entry(
+                "ours",
+                "<category>networking</category><subcategory>routing</subcategory>"
+                "<technology>client-server</technology><risk>1</risk>"
+                "<evasive-behavior>yes</evasive-behavior>",
+            ),
+            "application-filter": entry("some", "<evasive>yes</evasive>"),
+        },
+        rule={"application": "some"},
+        asked=("--application", "ours"),
+        answer="allow",
+    ),
+    "application filter by a flag that it has not": Case(
+        objects={"application-filter": entry("some", "<evasive>yes</evasive>")},
+        rule={"application": "some"},
+        asked=WRITE,
+        answer="deny",
+    ),
+    "application filter by tags": Case(
+        objects={
+            "application-filter": industrial("some", f"<tagging>{listed('tag', 'Web')}</tagging>")
+        },
+        rule={"application": "some"},
+        asked=WRITE,
         answer="cannot_tell",
-        why="some is an application filter",
+        why="people may give an application other tags",
+    ),
+    "application filter by what is not known": Case(
+        objects={"application-filter": industrial("some", "<new-appid>yes</new-appid>")},
+        rule={"application": "some"},
+        asked=WRITE,
+        answer="cannot_tell",
+        why="it asks for new-appid, which segctl does not know",
     ),
     "filter within a group": Case(
         objects={

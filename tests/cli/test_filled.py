@@ -228,6 +228,96 @@ def test_a_group_that_the_device_does_not_list_is_not_asked_for(applied: Plant) 
     assert sum("<user>" in one.cmd for one in firewall.requests) == 1
 
 
+DYNAMIC = (
+    "<tag><entry name='onsite'/></tag>"
+    "<dynamic-user-group><entry name='crew'><filter>'onsite'</filter></entry></dynamic-user-group>"
+)
+
+
+def registered(firewall: PanosMock, user: str, *tags: str) -> None:
+    """Give a user tags, as a program does by the User-ID API of the firewall."""
+    inside = "".join(f"<member>{tag}</member>" for tag in tags)
+    payload = f"<register-user><entry user='{user}'><tag>{inside}</tag></entry></register-user>"
+    message = f"<uid-message><type>update</type><payload>{payload}</payload></uid-message>"
+    key = firewall.key("admin")
+    answer = firewall.handle({"type": "user-id", "cmd": message, "key": key}).content()
+    assert b'status="success"' in answer
+
+
+@pytest.mark.parametrize(("user", "now"), [("acme\\bob", "allow"), ("acme\\eve", "deny")])
+def test_who_is_now_in_a_group_that_the_device_fills_by_tags(
+    user: str, now: str, applied: Plant
+) -> None:
+    applied.fleet["fw1"].edit("set", VSYS, DYNAMIC)
+    firewall = users(applied, "crew")
+    registered(firewall, "acme\\bob", "onsite")
+    registered(firewall, "acme\\eve", "away")
+    (check,) = asked(applied, "check", *SSH, "--user", user)["checks"]
+    present = check["devices"][0]["present"]
+    assert (check["status"], present["answer"]) == ("cannot_tell", now)
+    (held,) = present["objects"]
+    assert (held["name"], held["count"]) == ("crew", 1)
+    assert held["what"] == "a group of users that the device fills in"
+
+
+def test_a_group_by_tags_that_holds_nobody_is_not_read(applied: Plant) -> None:
+    applied.fleet["fw1"].edit("set", VSYS, DYNAMIC)
+    users(applied, "crew")
+    (check,) = asked(applied, "check", *SSH, "--user", "acme\\bob")["checks"]
+    present = check["devices"][0]["present"]
+    assert (check["status"], present["answer"]) == ("cannot_tell", "cannot_tell")
+    assert present["objects"][0]["not_read"] == "the device lists nobody in it"
+
+
+@pytest.mark.parametrize(
+    ("held", "outcome", "said"),
+    [("0.0.0.0/0", "permitted", "permitted"), ("192.0.2.1", "denied", "not permitted")],
+)
+def test_a_proof_says_what_holds_now(held: str, outcome: str, said: str, applied: Plant) -> None:
+    add(applied, "feed", FEED).fetch("feed", held)
+    (row,) = asked(applied, "prove", "-l", "fw1")["devices"]
+    assert row["status"] == "cannot_tell"  # whatever it holds
+    present = [one["present"] for one in row["examples"] if one["rule"] == "theirs"]
+    assert [one["outcome"] for one in present] == [outcome]
+    (one,) = present[0]["objects"]
+    assert (one["name"], one["count"], one["not_read"]) == ("feed", 1, "")
+    out = applied("prove", "-l", "fw1").out
+    assert f" {said} by what is held now, which may change without a commit\n" in out
+    assert "feed, a list that the device fetches: 1 member, read at " in out
+
+
+def test_lint_says_what_holds_now(applied: Plant) -> None:
+    add(applied, "feed", FEED + TAGGED)
+    firewall = applied.fleet["fw1"]
+    said = {"from": "SUPV", "to": "CTRL", "source": "feed", "destination": "any"}
+    said |= {"application": "any", "service": "any"}
+    text = "".join(f"<{tag}><member>{one}</member></{tag}>" for tag, one in said.items())
+    body = f"{text.replace('feed', 'tagged')}<action>allow</action>"
+    firewall.edit("set", RULES, f"<entry name='later'>{body}</entry>")
+    place = f"{RULES}/entry[@name='later']"
+    firewall.edit("move", place, where="after", dst="theirs", commit=True)
+    firewall.register("10.20.2.5", "hot", "plant")
+    for fetched, covered in (("10.20.2.0/24", True), ("192.0.2.1", False)):
+        firewall.fetch("feed", fetched)
+        document = asked(applied, "lint", "fw1", code=0)
+        doubts = document["devices"][0]["cannot_tell"]
+        (doubt,) = [
+            one for one in doubts if one["subject"] == "later" and one["kind"] == "unknown_words"
+        ]
+        assert {one["name"] for one in doubt["present"]["objects"]} >= {"tagged"}
+        found = doubt["present"]["findings"]
+        kinds = {one["kind"] for one in found if "theirs" in one["others"]}
+        assert bool(kinds & {"shadowed", "redundant"}) is covered, found
+        assert not [
+            one
+            for one in document["devices"][0]["findings"]
+            if one["subject"] == "later" and one["kind"] in {"shadowed", "redundant"}
+        ]
+    out = applied("lint", "fw1", "-v").out
+    assert "tagged, a group whose members the device fills in: 2 members, read at " in out
+    assert "by what is held now, which may change without a commit" in out
+
+
 def test_nobody_known_does_not_hang_on_groups_of_users(applied: Plant) -> None:
     users(applied, "operators").group("operators", "acme\\bob")
     (check,) = asked(applied, "check", *SSH, code=0)["checks"]

@@ -246,3 +246,27 @@ def test_a_plan_says_for_which_firewalls_it_is(plant: Plant) -> None:
     for name in ("plan.md", "plan.html"):
         page = (plant.mocks.folder / name).read_text(encoding="utf-8")
         assert "; on fw1" in page, name
+
+
+def test_what_an_object_holds_is_each_firewalls_own_and_said_to_be(applied: Plant) -> None:
+    """Panorama holds none of it, so of the group only the reason is told; a firewall tells."""
+    panorama = applied.mocks.panorama
+    feed = "<entry name='feed'><type><ip><url>https://feeds.example/</url></ip></type></entry>"
+    panorama.edit("set", f"{GROUP}/external-list", feed, admin="other")
+    theirs = rule("theirs", enter="SUPV", leave="CELL1").replace("any", "feed", 1)
+    only = f"<target><devices><entry name='{SERIALS['fw1']}'/></devices></target>"
+    panorama.edit("set", RULES, theirs, admin="other")
+    top = f"{RULES}/entry[@name='theirs']"
+    panorama.edit("set", top, only, admin="other")
+    panorama.edit("move", top, where="top", admin="other", commit=True)
+    group, _, _ = applied.json("drift", code=1)["devices"]
+    (hint,) = [one["hint"] for one in group["findings"] if one["subject"] == "theirs"]
+    assert "feed was not read: each firewall of the device group fills it by itself" in hint
+
+    applied.mocks.firewalls["fw1"].fetch("feed", "10.1.0.5")
+    panorama.push("OT")
+    _, first, _ = applied.json("drift", code=1)["devices"]
+    (hint,) = [
+        one["hint"] for one in first["findings"] if one["subject"] == "Panorama pre-rule theirs"
+    ]
+    assert "by what is held now it permits more than is declared (feed: 1 member" in hint

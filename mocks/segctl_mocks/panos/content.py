@@ -47,6 +47,17 @@ _REGIONS = (
     "TW UA US VN ZA"
 )
 
+#: Flags that every entry of content 9149 has, of ``ptp`` to ``ifolder``: mostly ``no``.
+_FLAGS = (
+    "evasive-behavior",
+    "consume-big-bandwidth",
+    "used-by-malware",
+    "able-to-transfer-file",
+    "has-known-vulnerability",
+    "tunnel-other-application",
+    "prone-to-misuse",
+    "pervasive-use",
+)
 _RULES = ".//security/rules/entry"
 _ADOPTED = {
     f"{_RULES}/application/member": "application",
@@ -96,6 +107,31 @@ def applications() -> tuple[tuple[Application, ...], tuple[str, ...]]:
         lists = [tuple(part for part in each.split(",") if part) for each in fields[2:5]]
         found.append(Application(fields[0], fields[1], *lists))
     return tuple(found), tuple(containers)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What kind of application one is."""
+
+    category: str
+    subcategory: str
+    technology: str
+    risk: str
+
+
+@cache
+def attributes(name: str) -> Attributes:
+    """Return the attributes of an application, by the longest name that fits."""
+    rows = _attributes()
+    fits = (one for one in rows if one == name or (one[-1] == "*" and name.startswith(one[:-1])))
+    return rows[max(fits, key=lambda one: (one == name, len(one)))]
+
+
+@cache
+def _attributes() -> Mapping[str, Attributes]:
+    text = files("segctl_mocks").joinpath("data/attributes.txt").read_text("utf-8")
+    rows = (line.split("|") for line in text.splitlines() if not line.startswith("#"))
+    return {name.strip(): Attributes(*(each.strip() for each in rest)) for name, *rest in rows}
 
 
 @cache
@@ -173,6 +209,13 @@ def _plausible(kind: str, name: str) -> bool:
 
 def _application(parent: Element, application: Application) -> None:
     entry = _entry(parent, application.name)
+    held = attributes(application.name)
+    etree.SubElement(entry, "category").text = held.category
+    etree.SubElement(entry, "subcategory").text = held.subcategory
+    etree.SubElement(entry, "technology").text = held.technology
+    etree.SubElement(entry, "risk").text = held.risk
+    for flag in _FLAGS:
+        etree.SubElement(entry, flag).text = "no"
     if application.container:
         etree.SubElement(entry, "application-container").text = application.container
     if application.ports:

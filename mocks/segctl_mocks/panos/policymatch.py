@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import ApiError
 from segctl_mocks.panos.content import applications
+from segctl_mocks.panos.filters import takes_in
 from segctl_mocks.panos.pushed import object_of
 from segctl_mocks.panos.reports import enforced
 from segctl_mocks.panos.runtime import members_of
@@ -82,6 +83,8 @@ def _user_matches(rule: Element, query: Element) -> bool:
 
 def _speaks(device: PanosDevice, name: str, application: str, vsys: str) -> bool:
     if name in (application, "any", _container(application)):
+        return True
+    if takes_in(device, name, application, vsys):
         return True
     group = _object(device, "application-group", name, vsys)
     inner = () if group is None else members(group, "members")

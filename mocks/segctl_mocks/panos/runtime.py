@@ -212,11 +212,23 @@ def user_groups(device: PanosDevice, _node: Element, _call: Call) -> Answer:
     return result(f"<![CDATA[{chr(10).join(lines)}]]>") if held else result("")
 
 
+def _by_tags(device: PanosDevice, name: str) -> tuple[str, ...]:
+    """Return who is in a dynamic group of users, by the tags of registered users."""
+    for vsys in (*device.systems(), ""):
+        container = device.running.at((*scope_path(vsys), ("dynamic-user-group", "")))
+        found = {} if container is None else device.running.entries(container)
+        if name in found:
+            wanted = text_of(found[name].find("filter"))
+            held = device.userid.users.items()
+            return tuple(user for user, tags in held if _holds(wanted, tags))
+    return ()
+
+
 def users_of(device: PanosDevice, node: Element, _call: Call) -> Answer:
     """Answer ``show user group name``: its users as text, numbered."""
     name = text_of(node)
-    held = device.runtime.groups.get(name)
-    if held is None:
+    held = device.runtime.groups.get(name) or _by_tags(device, name)
+    if not held:
         return result(escape(f"User group '{name}' does not exist or does not have members"))
     rows = [f"[{number:<6}] {user}" for number, user in enumerate(held, 1)]
     lines = [

@@ -1,10 +1,12 @@
-"""User-ID messages: logins and registered addresses, kept in memory.
+"""User-ID messages: logins, registered addresses and registered users, kept in memory.
 
 Sources: the vendor's API usage guide (``persistent`` on an address, by default kept over a restart;
 ``timeout`` of a tag in seconds, 0 never, at most 2,592,000), recorded requests and answers of
 pan-os-python and minemeld (what is answered to repeats). What a device does that has no room is not
 recorded: the words of the refusal are assumed. Release notes name the faults: PAN-197935 and
 PAN-193733 (registered with success and not there), PAN-195661 (there, and not in the group).
+Source of ``register-user``: the vendor's User-ID API lab (entries have ``user`` and tags; a repeat
+is complained about as for addresses, which it does not say).
 """
 
 from __future__ import annotations
@@ -48,6 +50,9 @@ class UserId:
     clock: Callable[[], float] = time.time
     logins: dict[str, str] = field(default_factory=dict[str, str])
     registered: dict[str, dict[str, float | None]] = field(
+        default_factory=dict[str, "dict[str, float | None]"]
+    )
+    users: dict[str, dict[str, float | None]] = field(
         default_factory=dict[str, "dict[str, float | None]"]
     )
     forgotten: set[str] = field(default_factory=set[str])
@@ -100,7 +105,11 @@ class UserId:
     def _take(self, node: Element) -> Iterator[Complaint]:
         kind = str(node.tag)
         if kind == "clear":
-            self.registered.clear()
+            cleared = [str(each.tag) for each in node]
+            if "registered-user" in cleared:
+                self.users.clear()
+            if cleared != ["registered-user"]:
+                self.registered.clear()
         for entry in node.iterchildren("entry"):
             address = entry.get("ip") or ""
             if kind == "login":
@@ -109,26 +118,36 @@ class UserId:
                 self.logins.pop(address, None)
             elif kind in {"register", "unregister"}:
                 yield from self._register(kind, address, entry)
+            elif kind in {"register-user", "unregister-user"}:
+                user = entry.get("user") or ""
+                have = self.users.setdefault(user, {})
+                yield from self._tag(kind.removesuffix("-user"), user, entry, have)
 
     def _register(self, kind: str, address: str, entry: Element) -> Iterator[Complaint]:
-        """Repeats are complained about; pan-os-python knows their endings."""
+        """Register or unregister tags of an address, as far as there is room."""
         if kind == "register" and self.deaf:
             return
-        now, held = self.clock(), self.held()
+        held = self.held()
         if kind == "register" and address not in held and len(held) >= self.room:
             yield Complaint(kind, address, "registered ip table is full")
             return
         if kind == "register" and entry.get("persistent", "1") == "0":
             self.forgotten.add(address)
-        have = self.registered.setdefault(address, {})
+        yield from self._tag(kind, address, entry, self.registered.setdefault(address, {}))
+
+    def _tag(
+        self, kind: str, name: str, entry: Element, have: dict[str, float | None]
+    ) -> Iterator[Complaint]:
+        """Repeats are complained about; pan-os-python knows their endings."""
+        now = self.clock()
         tags = [(text_of(one), one.get("timeout") or "0") for one in entry.iter("member")]
         for tag, timeout in tags or [(tag, "0") for tag in have]:
             if not timeout.isdigit() or int(timeout) > _LONGEST:
-                yield Complaint(kind, address, f"timeout {timeout} is invalid")
+                yield Complaint(kind, name, f"timeout {timeout} is invalid")
             elif kind == "register" and tag in have:
-                yield Complaint(kind, address, f"tag {tag} already exists, ignore")
+                yield Complaint(kind, name, f"tag {tag} already exists, ignore")
             elif kind == "unregister" and tag not in have:
-                yield Complaint(kind, address, f"tag {tag} does not exist, ignore unreg")
+                yield Complaint(kind, name, f"tag {tag} does not exist, ignore unreg")
             elif kind == "register":
                 have[tag] = now + int(timeout) if int(timeout) else None
             else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from segctl.analysis.present import Held
     from segctl.analysis.space import Point
 
 Kind = Literal[
@@ -43,12 +44,28 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What is so of a rule by what objects hold now that the device fills.
+
+    ``findings`` are None where that cannot be told either: nothing is known of an object, or it
+    hangs on more than objects.
+    """
+
+    objects: tuple[Held, ...]
+    findings: tuple[Finding, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What cannot be told of a rule, or between two zones; `kind` says what may be so."""
+    """What cannot be told of a rule, or between two zones; `kind` says what may be so.
+
+    ``present`` is what is so by what objects hold now, if it hangs on any.
+    """
 
     subject: str
     why: tuple[str, ...]
     kind: Kind | Literal["unknown_words", "too_complex"] = "unknown_words"
+    present: Now | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ told is a `Doubt`, and never a finding.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.analysis.chains import Chains, default_actions, not_understood
@@ -18,20 +18,22 @@ from segctl.analysis.claims import (
     permits_everything,
     unused_objects,
 )
-from segctl.analysis.finding import Doubt, Finding, Lint
+from segctl.analysis.finding import Doubt, Finding, Lint, Now
 from segctl.analysis.overlaps import Values
+from segctl.analysis.present import objects_of
 from segctl.analysis.relations import example, relations, zones_within
 from segctl.analysis.space import REAL, Space, TooComplexError
 from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.chains import Chain
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.finding import Kind
     from segctl.analysis.overlaps import Part
+    from segctl.analysis.present import Held
     from segctl.analysis.space import Point
     from segctl.analysis.standing import Judged
     from segctl.model.policy import FirewallZone, Rule
@@ -47,6 +49,7 @@ def lint(
     zones: Iterable[FirewallZone] = (),
     referenced: Iterable[str] = (),
     only: Collection[str] | None = None,
+    present: bool = False,
 ) -> Lint:
     """Return what is wrong with a policy by itself, and what cannot be told.
 
@@ -56,9 +59,59 @@ def lint(
         referenced: objects that something besides its rules is known to use.
         only: the names of the rules to tell of; then only the zones they join are looked at, and
             neither objects nor default rules. None for all rules.
+        present: whether to say, beside what cannot be told, what is so by what objects hold now.
     """
     with uncollected():
-        return _linted(_looked_at(reading, only), zones, referenced, whole=only is None)
+        zones = tuple(zones)
+        found = _linted(_looked_at(reading, only), zones, referenced, whole=only is None)
+        return _with_present(found, reading, zones) if present else found
+
+
+def _with_present(found: Lint, reading: Reading, zones: Iterable[FirewallZone]) -> Lint:
+    """Return what was found, with what is so by what objects hold now where that is open."""
+    if reading.now is None and not any(one.unread for one in reading.beyond.filled.values()):
+        return found
+    by_name: defaultdict[str, list[Rule]] = defaultdict(list)
+    for rule in reading.policy.rules:
+        by_name[rule.name].append(rule)
+    objects: dict[Doubt, tuple[Held, ...]] = {}
+    for doubt in found.doubts:
+        names = dict.fromkeys((doubt.subject, *(why.partition(": ")[0] for why in doubt.why)))
+        rules = [rule for name in names for rule in by_name.get(name, ())]
+        if held := objects_of(rules, reading):
+            objects[doubt] = held
+    if not objects:
+        return found
+    subjects = frozenset(doubt.subject for doubt in objects)
+    later = None
+    if reading.now is not None:
+        later = _linted(_looked_at(reading.now, subjects), zones, (), whole=False)
+    told = {(one.subject, one.kind, one.others) for one in found.findings}
+    doubts = tuple(
+        replace(doubt, present=Now(objects=held, findings=_by_now(doubt, held, later, told)))
+        if (held := objects.get(doubt))
+        else doubt
+        for doubt in found.doubts
+    )
+    return replace(found, doubts=doubts)
+
+
+def _by_now(
+    doubt: Doubt,
+    held: Iterable[Held],
+    later: Lint | None,
+    told: Container[tuple[str, str, tuple[str, ...]]],
+) -> tuple[Finding, ...] | None:
+    """Return what is so of a rule by what objects hold now, and not for certain."""
+    if later is None or any(one.unread for one in held) or not later.complete:
+        return None
+    if any(one.subject == doubt.subject for one in later.doubts):
+        return None
+    return tuple(
+        one
+        for one in later.findings
+        if one.subject == doubt.subject and (one.subject, one.kind, one.others) not in told
+    )
 
 
 def _linted(

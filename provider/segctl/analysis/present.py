@@ -8,7 +8,7 @@ its place.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from segctl.analysis.answer import region_of
 from segctl.analysis.effective import permitted
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.analysis.answer import Answer, Flow
-    from segctl.analysis.effective import Reading
-    from segctl.analysis.space import Box, Numbers
+    from segctl.analysis.effective import Chain, Reading
+    from segctl.analysis.space import Box, Numbers, Point
     from segctl.model.filled import Filled
     from segctl.model.policy import Rule
 
@@ -63,6 +63,22 @@ class Present:
 
     objects: tuple[Held, ...]
     answer: Answer | None = None
+
+
+class Chains(Protocol):
+    """The rules from zone to zone, in whatever words."""
+
+    def between(self, enter: str, leave: str) -> Chain:
+        """Return what each rule matches from one zone to another, the default rule last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A reading, and its rules from zone to zone by what objects hold now, None if not known."""
+
+    reading: Reading
+    now: Chains | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +130,35 @@ def outlook(
     return Outlook(objects=objects, outcome=_outcome(space, enter, leave, reading.now))
 
 
+def outlook_of(
+    packet: Point, pair: tuple[str, str], rules: Sequence[Rule], words: Words
+) -> Outlook | None:
+    """Return what becomes of a packet of which it cannot be told, None if no object is behind that.
+
+    Args:
+        packet: the packet, in the words of a proof.
+        pair: the zones that it comes from and goes to.
+        rules: those that may decide about it.
+        words: the reading, and its rules from zone to zone by what objects hold now.
+    """
+    box = packet.box
+    objects = _objects(rules, box.source, box.destination, box.user, words.reading)
+    if not objects:
+        return None
+    return Outlook(objects=objects, outcome=_outcome(Space((box,)), *pair, words.now))
+
+
 def objects_of_rule(name: str, reading: Reading) -> tuple[Held, ...]:
     """Return the objects that the rules of a name name."""
-    rules = [rule for rule in reading.policy.rules if rule.name == name]
+    return objects_of([rule for rule in reading.policy.rules if rule.name == name], reading)
+
+
+def objects_of(rules: Sequence[Rule], reading: Reading) -> tuple[Held, ...]:
+    """Return the objects that rules name, whatever is asked about."""
     return _objects(rules, ALL_ADDRESSES, ALL_ADDRESSES, ALL_NAMES, reading)
 
 
-def _outcome(space: Space, enter: str, leave: str, now: Reading | None) -> Outcome:
+def _outcome(space: Space, enter: str, leave: str, now: Chains | None) -> Outcome:
     if now is None:
         return "cannot tell"
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from segctl.analysis.confirm import Judge
 from segctl.analysis.declared import Vocabulary, permit
 from segctl.analysis.effective import Permitted, permitted
+from segctl.analysis.present import Words, outlook_of
 from segctl.analysis.space import NOTHING, REAL, Outside, Space, TooComplexError
 from segctl.analysis.symbols import Symbolic
 from segctl.model.errors import UnsupportedError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.analysis.declared import Limit, Permit
     from segctl.analysis.effective import Chain, Match, Reading
     from segctl.analysis.intended import Need, Wanted
+    from segctl.analysis.present import Outlook
     from segctl.analysis.space import Point
     from segctl.protocols import Naming
 
@@ -39,8 +41,9 @@ class Counterexample:
     ``permitted`` it passes and is not declared, ``denied`` it is declared and does not pass,
     ``unknown`` it cannot be told, for the reasons in ``why``. ``rule`` decides about it, and
     belongs to `conduit` where it is one of ours; of a packet that is denied, `conduit` and `flow`
-    declare it. ``disagreement`` is what `decide` says otherwise of it. Without a packet nothing
-    is known at all.
+    declare it. ``disagreement`` is what `decide` says otherwise of it. ``present`` is what
+    becomes of it by what objects hold now, where it cannot be told for their sake. Without a packet
+    nothing is known at all.
     """
 
     direction: Direction
@@ -52,6 +55,7 @@ class Counterexample:
     flow: str = ""
     why: tuple[str, ...] = ()
     disagreement: str = ""
+    present: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +146,12 @@ class _Prover:
     ) -> None:
         self._wanted = wanted
         self._names = names
-        self._symbolic = Symbolic(reading, _applications(wanted.needs, speech))
+        applications = _applications(wanted.needs, speech)
+        self._symbolic = Symbolic(reading, applications)
+        now = reading.now
+        self._present = Words(
+            reading=reading, now=None if now is None else Symbolic(now, applications)
+        )
         symbols = self._symbolic.symbols
         self._words = Vocabulary(
             title=speech.title,
@@ -286,6 +295,7 @@ class _Prover:
                 why += match.why
             if packet in match.sure:
                 break
+        known = [rule for rule in map(self._symbolic.rule, rules) if rule is not None]
         return Counterexample(
             direction="unknown",
             enter=pair[0],
@@ -295,6 +305,7 @@ class _Prover:
             conduit=need.conduit if need else "",
             flow=need.flow if need else "",
             why=tuple(dict.fromkeys(why)),
+            present=outlook_of(packet, pair, known, self._present),
         )
 
 

@@ -1,4 +1,4 @@
-"""What objects held, when a device was read, that it fills by itself between two commits."""
+"""What objects of a device hold that it fills by itself, and what its filters select."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ class Filled:
     def passing(self) -> bool:
         """Whether something is known of what it held, which may be otherwise by now."""
         return not self.lasting and not self.unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The applications that a filter selects by the content that was read.
+
+    It takes in `surely` what is listed there; of those `perhaps` it may take in, `why` says for
+    what reason that is open. `unread` says why nothing is known of what it selects.
+    """
+
+    surely: tuple[str, ...] = ()
+    perhaps: tuple[str, ...] = ()
+    why: str = ""
+    unread: str = ""
 
 
 def group_key(name: str) -> str:

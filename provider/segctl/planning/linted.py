@@ -37,14 +37,15 @@ _HINTS: Final = {
 
 
 def lint_live(live: Live, provider: Provider, held: Reading) -> Lint:
-    """Return what lint says of all rules that a device enforces.
+    """Return what lint says of all rules that a device enforces, also by what objects hold now.
 
     Args:
         live: the device.
         provider: its platform.
         held: what it enforces.
     """
-    return lint(held, zones=_zones(live, provider), referenced=live.referenced)
+    zones = _zones(live, provider)
+    return lint(held, zones=zones, referenced=live.referenced, present=True)
 
 
 def lint_plan(

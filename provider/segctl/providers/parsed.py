@@ -26,7 +26,7 @@ from typing import (
 
 from segctl.model import items
 from segctl.model.errors import ParseError, Problem
-from segctl.model.filled import Filled
+from segctl.model.filled import Filled, Selection
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
@@ -58,6 +58,7 @@ _NAMES = {
     "Protection": Protection,
     "Pushed": Pushed,
     "Scope": Scope,
+    "Selection": Selection,
     "Settings": Settings,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.

@@ -12,11 +12,12 @@ from segctl.report.document import Check, Report, Suite, remark_of
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.plan_report import UNREADABLE
+from segctl.report.present import MAY_CHANGE, held_json, held_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.finding import Doubt, Finding, Lint
+    from segctl.analysis.finding import Doubt, Finding, Lint, Now
     from segctl.analysis.space import Point
     from segctl.fleet.lint import Linted
     from segctl.report.document import Places
@@ -136,7 +137,15 @@ def _example(point: Point) -> dict[str, Any]:
 
 
 def _doubt(one: Doubt) -> dict[str, Any]:
-    return {"kind": one.kind, "subject": one.subject, "why": list(one.why)}
+    now = None if one.present is None else _now(one.present)
+    return {"kind": one.kind, "subject": one.subject, "why": list(one.why), "present": now}
+
+
+def _now(present: Now) -> dict[str, Any]:
+    """Return what is so by what objects hold now; no findings are known where they are null."""
+    rows = present.findings
+    findings = None if rows is None else [_finding(one) for one in rows]
+    return {"findings": findings, "objects": [held_json(one) for one in present.objects]}
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -216,10 +225,21 @@ def _doubts(doubts: Sequence[Mapping[str, Any]], *, notes: bool) -> Iterator[Lin
         if notes or doubt["kind"] == "too_complex":
             text = f"{doubt['subject']}: {_MAY[doubt['kind']]}: {'; '.join(doubt['why'])}"
             yield Line(lead="  cannot tell: ", text=text, lead_style="yellow")
+            if (now := doubt["present"]) is not None:
+                yield from _now_text(now)
     hidden = sum(number for kind, number in by_kind.items() if kind != "too_complex")
     if hidden and not notes:
         text = f"of {counted(hidden, 'rule')} not everything can be told: -v shows why"
         yield Line(lead="  ", text=text, style="yellow")
+
+
+def _now_text(now: Mapping[str, Any]) -> Iterator[Line]:
+    for row in now["findings"] or ():
+        text = f"{_TITLES[row['kind']]}: {row['message']}, {MAY_CHANGE}"
+        yield Line(lead="    ", text=text, style="yellow")
+    if now["findings"] == []:
+        yield Line(lead="    ", text=f"nothing of the kind {MAY_CHANGE}", style="dim")
+    yield from held_lines(now["objects"], "    ", asked=False)
 
 
 # --- report --------------------------------------------------------------------------------------

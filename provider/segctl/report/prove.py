@@ -12,6 +12,7 @@ from segctl.fleet import Failure
 from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.present import outlook_json, outlook_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -152,6 +153,7 @@ def _example(one: Counterexample) -> dict[str, Any]:
         "flow": one.flow,
         "why": list(one.why),
         "disagreement": one.disagreement,
+        "present": outlook_json(one.present),
     }
 
 
@@ -248,6 +250,8 @@ def _example_text(one: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(lead=f"  {at}{_TOLD[one['kind']]}{zones}", text=packet, style=style)
     for lead, text in _about(one):
         yield Line(lead=f"    {lead:<9}", text=text, style="dim")
+    if (now := one["present"]) is not None:
+        yield from outlook_lines(now, " " * 13)
     if one["disagreement"]:
         text = f"{one['disagreement']}: a defect in segctl, please report it"
         yield Line(lead="    ! ", text=text, style="bold red")

@@ -19,7 +19,7 @@ from segctl.fleet import Failure
 from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
-from segctl.report.present import MAY_CHANGE, held_json, held_lines
+from segctl.report.present import outlook_json, outlook_lines
 from segctl.system.inert import csv_line
 
 if TYPE_CHECKING:
@@ -171,16 +171,8 @@ def _row_json(row: Row, box: Box, now: Outlook | None, hop: Hop, found: Permits)
         "leave": hop.leave,
         "end_to_end": _end_to_end(row, box, hop, found),
         "why": list(row.why),
-        "present": _present(now),
+        "present": outlook_json(now),
     }
-
-
-def _present(present: Outlook | None) -> dict[str, Any] | None:
-    """Return what becomes of a row by what objects hold now."""
-    if present is None:
-        return None
-    objects = [held_json(one) for one in present.objects]
-    return {"outcome": present.outcome.replace(" ", "_"), "objects": objects}
 
 
 def _names_json(names: Names) -> dict[str, Any]:
@@ -318,12 +310,6 @@ def _pair_text(pair: Mapping[str, Any], title: str) -> Iterator[Line]:
 
 
 _STYLES = {"permitted": "", "only_declared": "yellow", "only_live": "bold red"}
-_OUTCOMES = {
-    "permitted": "permitted",
-    "denied": "not permitted",
-    "partly": "partly permitted",
-    "cannot_tell": None,
-}
 _THROUGH = {
     "no": "another firewall blocks it",
     "partly": "another firewall blocks some of it",
@@ -346,9 +332,7 @@ def row_text(row: Mapping[str, Any]) -> Iterator[Line]:
     for why in row["why"]:
         yield Line(lead=" " * 17, text=f"because {why}", style="yellow")
     if (now := row["present"]) is not None:
-        if (outcome := _OUTCOMES[now["outcome"]]) is not None:
-            yield Line(lead=" " * 17, text=f"{outcome} {MAY_CHANGE}", style="yellow")
-        yield from held_lines(now["objects"], " " * 17)
+        yield from outlook_lines(now, " " * 17)
     if row["state"] != UNKNOWN and (text := _THROUGH.get(row["end_to_end"])):
         yield Line(lead=" " * 17, text=text, style="dim")
 

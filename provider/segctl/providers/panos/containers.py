@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 #: The part of a document with the predefined containers.
 PART: Final = "containers"
 _ANY: Final = "any"
-#: Parts with rules and groups that may name containers.
-_POLICIES: Final = ("vsys", "shared", pushed.POLICY, pushed.COMMON)
 #: Where applications are named: in a rule, and in a group.
 _LISTS: Final = re.compile(rb"<(application|members)(?:\s[^>]*)?>(.*?)</\1>", re.DOTALL)
 _GROUPS: Final = re.compile(rb"<application-group(?:\s[^>]*)?>(.*?)</application-group>", re.DOTALL)
@@ -38,7 +36,7 @@ def are_named(parts: Mapping[str, bytes]) -> bool:
     So it does if it names what is neither a predefined application nor a group: then it is another
     object, or a container. Text is searched, and whatever looks strange counts as a container.
     """
-    documents = [parts[name] for name in _POLICIES if name in parts]
+    documents = [parts[name] for name in pushed.CONFIGURED if name in parts]
     known = {_ANY.encode(), *_ENTRY.findall(parts["applications"])}
     for document in documents:
         for group in _GROUPS.finditer(document):

@@ -86,6 +86,7 @@ def read(
     roots: Sequence[Element | None],
     lists: frozenset[str],
     regions: frozenset[str],
+    dynamic_users: frozenset[str],
 ) -> dict[str, Filled]:
     """Return what the objects held that rules use, and the addresses of regions.
 
@@ -96,6 +97,7 @@ def read(
         roots: the rest of the virtual system's configuration, and of what is shared.
         lists: the names of lists that are pushed.
         regions: the names of regions that are pushed.
+        dynamic_users: the names of groups of users that are pushed and that the device fills in.
     """
     known = lists.union(*(_entry_names(root, "external-list") for root in roots))
     reader = _Reader(snapshot, policy)
@@ -105,8 +107,31 @@ def read(
         if one is not None:
             found[name] = replace(one, at=reader.at)
     others = {item.name for item in (*policy[Address], *policy[AddressGroup])}
-    users = user_groups.read(snapshot, (*policy.rules, *pushed), reader.at)
+    dynamic = dynamic_users.union(*(_entry_names(root, "dynamic-user-group") for root in roots))
+    users = user_groups.read(snapshot, (*policy.rules, *pushed), reader.at, dynamic)
     return users | _regions(roots, frozenset({*regions, *known, *others})) | found
+
+
+def not_asked(
+    policy: Policy, rules: Iterable[Rule], lists: frozenset[str], why: str
+) -> dict[str, Filled]:
+    """Return the objects that a firewall fills and that rules use, where nobody was asked.
+
+    Args:
+        policy: rules, and all objects that a name may mean.
+        rules: further rules.
+        lists: the names of lists.
+        why: the reason why nothing was asked.
+    """
+    groups = {item.name for item in policy[AddressGroup] if not item.members}
+    hosts = {item.name for item in policy[Address] if item.type == "fqdn"}
+    kinds = ((GROUP, groups), (NAME, hosts), (LIST, lists))
+    used = _named((*policy.rules, *rules), policy)
+    return {
+        name: Filled(what=what, unread=why)
+        for what, names in kinds
+        for name in sorted(used & names)
+    }
 
 
 def _entry_names(root: Element | None, kind: str) -> Iterator[str]:

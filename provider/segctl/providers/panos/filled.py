@@ -124,7 +124,7 @@ def in_use(configured: Iterable[bytes]) -> InUse:
     for part in parts:
         for name, body in entries(part, b"address-group"):
             groups[name] = groups.get(name, b"") + body
-    used = _with_members(named, groups)
+    used = with_members(named, groups)
     lists = {
         name: body
         for part in reversed(parts)  # the virtual system's own, which count, are first
@@ -194,7 +194,7 @@ def in_rules(part: bytes, lists: Iterable[bytes]) -> Iterator[bytes]:
                 yield from listed(chunk, tag)
 
 
-def _with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[bytes]:
+def with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[bytes]:
     """Return names with those of the members of groups, however deep."""
     found, waiting = set[bytes](), list(names)
     while waiting:

@@ -14,6 +14,7 @@ from lxml import etree
 
 from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
+from segctl.model.filled import Selection
 from segctl.model.policy import (
     AddressGroup,
     ApplicationGroup,
@@ -30,6 +31,7 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    application_filters,
     contained,
     containers,
     content_ports,
@@ -113,11 +115,12 @@ class PanosLive(Live):
     """A firewall's state; ``containers`` are those that rules name, None where it does not tell.
 
     ``ports`` are the default ports of the applications that rules of others hold to them, empty of
-    those of which the device tells none.
+    those of which the device tells none; ``filters`` what the filters in use select.
     """
 
     containers: Mapping[str, tuple[str, ...]] | None = None
     ports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    filters: Mapping[str, Selection] = field(default_factory=dict[str, Selection])
 
 
 @dataclass(slots=True)
@@ -203,6 +206,9 @@ def _parse(document: bytes) -> PanosLive:
     ours = ours_of(own.ours, rest)
     others, unclear = _others((own, rest), (shared, rest_shared), put)
     known = put.beside(known_names(own, rest, shared, rest_shared, applications))
+    filters, ports = application_filters.read(
+        snapshot, (own.rest, shared.rest), put.named("application")
+    )
     zones = rest.items[FirewallZone]
     by_panorama = put.as_pushed(zones, unclear)
     held_zones = (*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones))
@@ -214,6 +220,7 @@ def _parse(document: bytes) -> PanosLive:
         roots=(own.rest, shared.rest),
         lists=put.named("external-list"),
         regions=put.named("region"),
+        dynamic_users=put.named("dynamic-user-group"),
     )
     inside = contained.held(ours.beside(others), filled)
     registered = snapshot.parts.get(contained.PART)
@@ -242,7 +249,8 @@ def _parse(document: bytes) -> PanosLive:
         },
         filled=filled,
         contained=inside,
-        ports=content_ports.read(snapshot),
+        ports=ports | content_ports.read(snapshot),
+        filters=filters,
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
         containers=containers.read(
             host,

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 POLICY: Final = "pushed policy"
 COMMON: Final = "pushed shared"
 TEMPLATE: Final = "pushed template"
+#: The parts that hold rules and objects, the device's own first.
+CONFIGURED: Final = ("vsys", "shared", POLICY, COMMON)
 #: Whether the device has a Panorama, of one that does not show its policy and names none.
 STATUS: Final = "panorama status"
 #: The settings, as they run or as they are in the candidate.

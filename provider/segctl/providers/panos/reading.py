@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ParseError
 from segctl.providers.panos import (
+    application_filters,
     contained,
     containers,
     content_ports,
@@ -110,18 +111,18 @@ class Reader:
         ).dump()
 
     def _filled(self, parts: Mapping[str, bytes], system: bytes) -> dict[str, bytes]:
-        """Return what objects hold that the device fills, and default ports of applications.
+        """Return what objects hold that the device fills, and what is needed of applications.
 
         They come last, so that nothing else lacks room for them.
         """
-        configured = ("vsys", "shared", pushed.POLICY, pushed.COMMON)
-        held = [parts[name] for name in configured if name in parts]
+        held = [parts[name] for name in pushed.CONFIGURED if name in parts]
         found = filled.ask(self.get, held, self.location.name)
         found |= user_groups.ask(self.get, held, self.location.name)
         found |= contained.ask(self.get, held, self.location.name)
         if found:
             found[filled.AT] = _now(system).encode()
-        return found | content_ports.ask(self.config, held, parts.get(containers.PART, b""))
+        found |= content_ports.ask(self.config, held, parts.get(containers.PART, b""))
+        return found | application_filters.ask(self.config, held)
 
     def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the other parts of the configuration that may refer to our objects.

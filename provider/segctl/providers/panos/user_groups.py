@@ -2,6 +2,8 @@ r"""Who is in the groups of users that rules name: asked of a firewall, and read
 
 Sources: recorded answers of ``show user group list`` (text: a name in each line, then ``Total``)
 and of ``show user group name`` (text: a heading, then ``[1     ] acme\bob`` in each line).
+Groups that the device fills by tags of users are asked for the same way (vendor's User-ID API lab);
+where a release answers otherwise, they have nobody, and nothing is said of now.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from segctl.providers.panos.snapshot import Snapshot
 
 WHAT: Final = "a group of users"
+DYNAMIC: Final = "a group of users that the device fills in"
 #: Parts of a document: the names of all groups, and who is in one of them.
 GROUPS: Final = "user groups"
 USERS: Final = "users of "
@@ -42,15 +45,17 @@ def ask(
     """Return who is in the groups of users that rules in use name, as parts of a document.
 
     Nothing is asked where rules name no users; else which groups there are, and each of those
-    named. Where the account may not ask, a part says why.
+    named, and of the configuration's own that the device fills in, which it need not list. Where
+    the account may not ask, a part says why.
 
     Raises:
         ConnectError: the connection is lost.
     """
+    parts = list(configured)
     named = sorted(
         {
             unescape(name.decode(errors="replace"))
-            for part in configured
+            for part in parts
             for name in filled.in_rules(part, (b"source-user",))
         }
         - _KEYWORDS
@@ -68,7 +73,9 @@ def ask(
     if named:
         put(GROUPS, _LIST)
     groups = _groups(found.pop(GROUPS, b""))  # which names are groups is all it is good for
-    for number, name in enumerate(one for one in named if one.lower() in groups):
+    own = _own(parts) if named else frozenset[str]()
+    asked = (one for one in named if one in own or one.lower() in groups)
+    for number, name in enumerate(asked):
         if number >= MOST_GROUPS:
             why = f"more than {MOST_GROUPS} groups of users are in use"
             found[USERS + name + filled.REFUSED] = why.encode()
@@ -78,34 +85,51 @@ def ask(
     return found
 
 
+def _own(parts: Iterable[bytes]) -> frozenset[str]:
+    """Return the names of groups that the device fills in by tags of users."""
+    entries = (filled.entries(part, b"dynamic-user-group") for part in parts)
+    return frozenset(name.decode() for found in entries for name, _ in found)
+
+
 def _groups(body: bytes) -> frozenset[str]:
     """Return the names of all groups, in small letters."""
     text = unescape(_TAGS.sub(b"\n", body).decode(errors="replace"))
     return frozenset(line.strip().lower() for line in text.splitlines())
 
 
-def read(snapshot: Snapshot, rules: Iterable[Rule], at: str) -> dict[str, Filled]:
-    """Return who was in the groups of users that rules in use name; `at` is when they were read."""
+def read(
+    snapshot: Snapshot, rules: Iterable[Rule], at: str, dynamic: frozenset[str]
+) -> dict[str, Filled]:
+    """Return who was in the groups of users that rules in use name.
+
+    Args:
+        snapshot: the document, which may have answers about them.
+        rules: all rules.
+        at: when they were read.
+        dynamic: the names of groups that the device fills in.
+    """
     parts = snapshot.parts
     left = MOST_USERS
     found: dict[str, Filled] = {}
     named = {user for rule in rules if not rule.disabled for user in rule.users} - _KEYWORDS
     for name in sorted(named):
         part = GROUPS if GROUPS + filled.REFUSED in parts else USERS + name
+        part = USERS + name if USERS + name + filled.REFUSED in parts else part
+        what = DYNAMIC if name in dynamic else WHAT
         if part + filled.REFUSED in parts:
             why = bytes(parts[part + filled.REFUSED]).decode(errors="replace")
-            found[group_key(name)] = Filled(what=WHAT, unread=why, at=at)
+            found[group_key(name)] = Filled(what=what, unread=why, at=at)
         elif part in parts:
             try:
                 users = tuple(_members(snapshot, part))
             except ParseError as error:
-                found[group_key(name)] = Filled(what=WHAT, unread=error.message, at=at)
+                found[group_key(name)] = Filled(what=what, unread=error.message, at=at)
                 continue
             why = "" if users else "the device lists nobody in it"
             why = f"it and others have more than {MOST_USERS} users" if len(users) > left else why
             left -= 0 if why else len(users)
             found[group_key(name)] = Filled(
-                what=WHAT, users=() if why else users, unread=why, at=at
+                what=what, users=() if why else users, unread=why, at=at
             )
     return found
 

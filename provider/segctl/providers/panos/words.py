@@ -9,12 +9,13 @@ asked, or one that does not tell.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from segctl.analysis.space import ALL_NAMES, Names, ranges, service
+from segctl.analysis.space import ALL_NAMES, NO_NAMES, Names, ranges, service
 from segctl.analysis.words import Meaning, exact
+from segctl.model.filled import Selection
 from segctl.protocols import catalogue, default_ports
 from segctl.providers.panos.content_ports import numbers
 from segctl.providers.panos.parse import PanosLive
@@ -70,13 +71,17 @@ class PanosWords:
 
     containers: Mapping[str, frozenset[str]] | None = None
     listed: frozenset[str] | None = None
+    #: what filters in use select
+    filters: Mapping[str, Selection] = field(default_factory=dict[str, Selection])
     #: default ports by what the device's content says; None where it was not asked for any
     ports: Mapping[Numbers, frozenset[str]] | None = None
     #: what stands for rules that could not be read
     unread: frozenset[str] = frozenset()
 
     def application(self, name: str) -> Meaning[Names] | None:
-        """Return an application, or those of a container; None of a name the device has not."""
+        """Return an application, or those of a container or filter; None of an unknown name."""
+        if name in self.filters:
+            return _selected(name, self.filters[name])
         if self.containers is not None:
             if name in self.containers:
                 return exact(Names(self.containers[name]))
@@ -139,9 +144,22 @@ def words(live: Live | None) -> PanosWords:
     return PanosWords(
         containers=None if told is None else {name: frozenset(of) for name, of in told.items()},
         listed=live.known.get("application", frozenset()) | frozenset(told or ()),
+        filters=live.filters if isinstance(live, PanosLive) else {},
         unread=frozenset(live.pushed.unread),
         ports=_told_ports(live.ports) if isinstance(live, PanosLive) and live.ports else None,
     )
+
+
+def _selected(name: str, held: Selection) -> Meaning[Names]:
+    """Return the applications that a filter takes in, and may take in."""
+    if held.unread:
+        why = f"{name} is an application filter, and what it selects was not read: {held.unread}"
+        return Meaning(ALL_NAMES, NO_NAMES, (why,))
+    surely = Names(frozenset(held.surely))
+    if not held.perhaps:
+        return exact(surely)
+    why = f"{name} is an application filter: {held.why}"
+    return Meaning(surely | Names(frozenset(held.perhaps)), surely, (why,))
 
 
 def _told_ports(told: Mapping[str, tuple[str, ...]]) -> dict[Numbers, frozenset[str]]:

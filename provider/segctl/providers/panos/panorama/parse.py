@@ -23,7 +23,7 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.providers import parsed
-from segctl.providers.panos import containers, locks, record, references, version
+from segctl.providers.panos import containers, contents, locks, record, references, version
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
@@ -72,6 +72,11 @@ PARENT: Final = "parent "
 CONTENT: Final = "applications of "
 _BASES: Final = ("pre", "post")
 _NONE: Final = frozenset[str]()
+#: Why nothing is said of what objects hold that firewalls fill by themselves.
+_EACH_ITS_OWN: Final = (
+    "each firewall of the device group fills it by itself, and can hold something else than the "
+    "next; Panorama holds none of it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +184,9 @@ def _parse(document: bytes) -> PanoramaLive:
         other_rules=own.rule_digests,
         other_objects=rest.digests,
         implied=_implied(rest, inherited),
+        filled=contents.not_asked(
+            ours.beside(others), put.rules, known["external-list"], _EACH_ITS_OWN
+        ),
         containers=containers.read(
             host,
             snapshot.parts[containers.PART],
