@@ -167,6 +167,30 @@ def test_a_live_apply_and_a_playbook_take_the_same_leave(plant: Plant) -> None:
     assert plant("apply", "-p", "site.yml", "--auto-approve", *allow).code == 0
 
 
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_wave_knows_what_firewalls_of_other_waves_need(plant: Plant, strategy: str) -> None:
+    """fw2 asks for the time through fw1, and is not planned before its own wave."""
+    managed_at(plant, "fw2", BEHIND_FW1)
+    configured(
+        plant,
+        "fw2",
+        SYSTEM,
+        "<ntp-servers><primary-ntp-server><ntp-server-address>10.20.2.10</ntp-server-address>"
+        "</primary-ntp-server></ntp-servers>",
+    )
+    time = conduit(plant, "udp/123", source="control", target="supervisory")
+    assert plant("apply", "--auto-approve").code == 0
+    plant.edit("group_vars/plant.yml", time, "")
+    play = (
+        f"- hosts: all\n  serial: 1\n  strategy: {strategy}\n  tasks:\n    - segctl_apply: {{}}\n"
+    )
+    (plant.folder / "site.yml").write_text(play, encoding="utf-8")
+    with plant.untouched():
+        done = plant("apply", "-p", "site.yml", "--auto-approve")
+    assert done.code == 1
+    assert "would cut what fw2 needs for ntp (udp/123)" in done.out + done.err
+
+
 def test_a_reviewed_rollout_may_cut_what_its_plan_may(plant: Plant) -> None:
     managed_at(plant, "fw2", BEHIND_FW1)
     admin = conduit(plant, source="supervisory", target="control")
