@@ -152,6 +152,44 @@ def test_a_disruption_is_allowed_when_it_is_planned_and_stays_on_record(
     assert "allowed      fw2:management by" in plant("history").out
 
 
+@pytest.fixture
+def saved(plant: Plant) -> Plant:
+    """A saved plan closes the administration of the control zone, in which no firewall is."""
+    managed_at(plant, "fw2", BEHIND_FW2)
+    admin = conduit(plant, source="supervisory", target="control")
+    assert plant("apply", "--auto-approve").code == 0
+    plant.edit("group_vars/plant.yml", admin, "")
+    assert plant("plan", "-o", "plan.json", "-l", "fw1").code == 0
+    return plant
+
+
+def test_a_saved_plan_is_judged_again_by_how_firewalls_are_managed_now(saved: Plant) -> None:
+    """fw1 moves to an address behind itself, after its plan was made."""
+    managed_at(saved, "fw1", BEHIND_FW1)
+    with saved.untouched():
+        done = saved("apply", "plan.json", "--json", "-l", "fw1")
+    assert done.code == 1
+    (outcome,) = done.json["outcomes"]
+    assert outcome["code"] == "stale"
+    assert "would cut the way by which segctl manages fw1" in outcome["message"]
+    assert "new since the plan was made" in outcome["message"]
+    managed_at(saved, "fw1", BEHIND_FW2)
+    assert saved("apply", "plan.json", "-l", "fw1").code == 0
+
+
+def test_a_saved_plan_is_judged_again_from_the_machine_that_applies_it(
+    saved: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managed_at(saved, "fw1", BEHIND_FW1)
+    monkeypatch.setenv("SEGCTL_SOURCE", "10.20.35.10")  # from there, another conduit leads
+    assert saved("plan", "-o", "plan.json", "-l", "fw1").code == 0
+    monkeypatch.setenv("SEGCTL_SOURCE", RUNNER)
+    with saved.untouched():
+        done = saved("apply", "plan.json", "-l", "fw1")
+    assert done.code == 1
+    assert "new since the plan was made" in done.out + done.err
+
+
 def test_a_live_apply_and_a_playbook_take_the_same_leave(plant: Plant) -> None:
     managed_at(plant, "fw2", BEHIND_FW1)
     admin = conduit(plant, source="supervisory", target="control")

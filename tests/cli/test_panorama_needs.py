@@ -62,6 +62,22 @@ def test_what_a_managed_firewall_needs_is_not_cut(plant: Plant) -> None:
     assert "No changes" in plant("plan")
 
 
+def test_a_saved_plan_is_judged_again_by_what_they_need_now(plant: Plant) -> None:
+    firewall = plant.mocks.firewalls["fw2"]
+    firewall.edit("delete", f"{SYSTEM}/ntp-servers", admin="admin", commit=True)
+    plant("plan", "-o", "plan.json")
+    firewall.edit("set", SYSTEM, NTP, admin="admin", commit=True)
+    before = plant.mocks.panorama.running()
+    refused = plant.run("apply", "plan.json")
+    assert refused.returncode == 1
+    told = refused.stdout + refused.stderr
+    assert "would cut what fw2 needs for ntp (udp/123)" in told
+    assert "new since the plan was made" in told
+    assert plant.mocks.panorama.running() == before
+    firewall.edit("delete", f"{SYSTEM}/ntp-servers", admin="admin", commit=True)
+    plant("apply", "plan.json")
+
+
 PLAY = "- hosts: plant\n  serial: 1\n{words}  tasks:\n    - segctl_apply: {{}}\n"
 
 
