@@ -104,8 +104,8 @@ def needs_of(
     """Return what firewalls say of themselves, by name, without those that cannot be asked."""
     if not firewalls:
         return {}
-    with as_workers(executor, forks) as workers:
-        ways = sharing(connections)
+    hosts = [(one.name, one.platform) for one in firewalls]
+    with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         items = [
             Reading(firewall=one, connection=connection_for(workers, ways, one.name))
             for one in firewalls
