@@ -152,6 +152,44 @@ def test_a_disruption_is_allowed_when_it_is_planned_and_stays_on_record(
     assert "allowed      fw2:management by" in plant("history").out
 
 
+@pytest.fixture
+def saved(plant: Plant) -> Plant:
+    """A saved plan closes the administration of the control zone, in which no firewall is."""
+    managed_at(plant, "fw2", BEHIND_FW2)
+    admin = conduit(plant, source="supervisory", target="control")
+    assert plant("apply", "--auto-approve").code == 0
+    plant.edit("group_vars/plant.yml", admin, "")
+    assert plant("plan", "-o", "plan.json", "-l", "fw1").code == 0
+    return plant
+
+
+def test_a_saved_plan_is_judged_again_by_how_firewalls_are_managed_now(saved: Plant) -> None:
+    """fw1 moves to an address behind itself, after its plan was made."""
+    managed_at(saved, "fw1", BEHIND_FW1)
+    with saved.untouched():
+        done = saved("apply", "plan.json", "--json", "-l", "fw1")
+    assert done.code == 1
+    (outcome,) = done.json["outcomes"]
+    assert outcome["code"] == "stale"
+    assert "would cut the way by which segctl manages fw1" in outcome["message"]
+    assert "new since the plan was made" in outcome["message"]
+    managed_at(saved, "fw1", BEHIND_FW2)
+    assert saved("apply", "plan.json", "-l", "fw1").code == 0
+
+
+def test_a_saved_plan_is_judged_again_from_the_machine_that_applies_it(
+    saved: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managed_at(saved, "fw1", BEHIND_FW1)
+    monkeypatch.setenv("SEGCTL_SOURCE", "10.20.35.10")  # from there, another conduit leads
+    assert saved("plan", "-o", "plan.json", "-l", "fw1").code == 0
+    monkeypatch.setenv("SEGCTL_SOURCE", RUNNER)
+    with saved.untouched():
+        done = saved("apply", "plan.json", "-l", "fw1")
+    assert done.code == 1
+    assert "new since the plan was made" in done.out + done.err
+
+
 def test_a_live_apply_and_a_playbook_take_the_same_leave(plant: Plant) -> None:
     managed_at(plant, "fw2", BEHIND_FW1)
     admin = conduit(plant, source="supervisory", target="control")
@@ -165,6 +203,30 @@ def test_a_live_apply_and_a_playbook_take_the_same_leave(plant: Plant) -> None:
     assert "would cut the way by which segctl manages fw2" in done.out
     allow = ["--allow-disruption", "fw2:management", "--reason", "console"]
     assert plant("apply", "-p", "site.yml", "--auto-approve", *allow).code == 0
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_wave_knows_what_firewalls_of_other_waves_need(plant: Plant, strategy: str) -> None:
+    """fw2 asks for the time through fw1, and is not planned before its own wave."""
+    managed_at(plant, "fw2", BEHIND_FW1)
+    configured(
+        plant,
+        "fw2",
+        SYSTEM,
+        "<ntp-servers><primary-ntp-server><ntp-server-address>10.20.2.10</ntp-server-address>"
+        "</primary-ntp-server></ntp-servers>",
+    )
+    time = conduit(plant, "udp/123", source="control", target="supervisory")
+    assert plant("apply", "--auto-approve").code == 0
+    plant.edit("group_vars/plant.yml", time, "")
+    play = (
+        f"- hosts: all\n  serial: 1\n  strategy: {strategy}\n  tasks:\n    - segctl_apply: {{}}\n"
+    )
+    (plant.folder / "site.yml").write_text(play, encoding="utf-8")
+    with plant.untouched():
+        done = plant("apply", "-p", "site.yml", "--auto-approve")
+    assert done.code == 1
+    assert "would cut what fw2 needs for ntp (udp/123)" in done.out + done.err
 
 
 def test_a_reviewed_rollout_may_cut_what_its_plan_may(plant: Plant) -> None:

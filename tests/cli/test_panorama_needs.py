@@ -62,6 +62,41 @@ def test_what_a_managed_firewall_needs_is_not_cut(plant: Plant) -> None:
     assert "No changes" in plant("plan")
 
 
+def test_a_saved_plan_is_judged_again_by_what_they_need_now(plant: Plant) -> None:
+    firewall = plant.mocks.firewalls["fw2"]
+    firewall.edit("delete", f"{SYSTEM}/ntp-servers", admin="admin", commit=True)
+    plant("plan", "-o", "plan.json")
+    firewall.edit("set", SYSTEM, NTP, admin="admin", commit=True)
+    before = plant.mocks.panorama.running()
+    refused = plant.run("apply", "plan.json")
+    assert refused.returncode == 1
+    told = refused.stdout + refused.stderr
+    assert "would cut what fw2 needs for ntp (udp/123)" in told
+    assert "new since the plan was made" in told
+    assert plant.mocks.panorama.running() == before
+    firewall.edit("delete", f"{SYSTEM}/ntp-servers", admin="admin", commit=True)
+    plant("apply", "plan.json")
+
+
+PLAY = "- hosts: plant\n  serial: 1\n{words}  tasks:\n    - segctl_apply: {{}}\n"
+
+
+@pytest.mark.parametrize("words", ["", "  strategy: free\n"], ids=["linear", "free"])
+def test_a_playbook_asks_them_too(plant: Plant, words: str) -> None:
+    """The firewall that needs it is of a later wave than the one that would cut it."""
+    before = plant.mocks.panorama.running()
+    (plant.mocks.folder / "site.yml").write_text(PLAY.format(words=words), encoding="utf-8")
+    refused = plant.run("apply", "-p", "site.yml", "--auto-approve")
+    assert refused.returncode == 1
+    assert "would cut what fw2 needs for ntp (udp/123)" in refused.stdout + refused.stderr
+    assert plant.mocks.panorama.running() == before
+    told = plant.run("plan", "-p", "site.yml").stdout
+    assert "would cut what fw2 needs for ntp (udp/123)" in told
+    leave = ("--allow-disruption", "fw2:ntp", "--reason", "it has a clock")
+    plant("apply", "-p", "site.yml", "--auto-approve", *leave)
+    assert "No changes" in plant("plan")
+
+
 def test_one_that_cannot_be_asked_is_told(plant: Plant) -> None:
     plant.mocks.panorama.disconnect(plant.mocks.firewalls["fw2"].settings.serial)
     told = findings(plant)

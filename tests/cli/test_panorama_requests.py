@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.cli import run
+from segctl.fleet.connections import MOST_TO_A_MANAGER
 from support.panorama_groups import groups_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,28 @@ def test_what_belongs_to_panorama_as_a_whole_is_asked_once_for_all_groups(
     again = {request: times for request, times in many.items() if times > 1}
     assert len(again) <= 3, "pending changes, and locks: what may change at any moment"
     assert set(again.values()) <= {MANY}
+
+
+QUESTIONS = {
+    "plan": ("plan", "--no-cache"),
+    "drift": ("drift", "--no-cache"),
+    "check": ("check", "--from", "supervisory", "--to", "cell", "--port", "502"),
+}
+
+
+@pytest.mark.parametrize("words", QUESTIONS.values(), ids=QUESTIONS)
+def test_all_groups_and_firewalls_share_one_login_and_a_few_connections(
+    words: tuple[str, ...], panorama: PanoramaMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-i", "hosts.yml", "apply", "--auto-approve"]) == 0
+    before, asked_before = panorama.connections, len(panorama.requests)
+    code = run(["-i", "hosts.yml", *words])
+    told = capsys.readouterr()
+    assert code == 0, told.out + told.err
+    kinds = Counter(request.type for request in panorama.requests[asked_before:])
+    assert kinds["keygen"] == 1
+    assert kinds["config"] > MANY
+    assert 1 <= panorama.connections - before <= MOST_TO_A_MANAGER
 
 
 def test_what_is_changed_is_read_by_each_for_itself(

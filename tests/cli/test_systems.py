@@ -504,3 +504,41 @@ def test_both_virtual_systems_of_a_pair_cannot_have_one_peer_host(paired: Plant)
     assert done.code == 1
     assert "fw1-b is already the peer of fw1" in done.err
     assert "virtual systems of one pair name a host each, at the same address" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "phases"),
+    [
+        (("plan", "--no-cache"), 1),
+        (("drift", "--no-cache"), 2),  # what differs, and who changed it
+        (("snapshot", "--out", "kept"), 1),
+        (("prove",), 1),
+    ],
+    ids=["plan", "drift", "snapshot", "prove"],
+)
+def test_hosts_on_one_device_are_read_with_one_login_on_one_connection(
+    words: tuple[str, ...], phases: int, applied: Plant
+) -> None:
+    mock = device(applied)
+    connections, requests = mock.connections, len(mock.requests)
+    applied(*words)
+    asked = mock.requests[requests:]
+    assert len([one for one in asked if one.type == "keygen"]) == phases
+    assert mock.connections - connections == phases
+    systems = {name for name in ("vsys1", "vsys2") for one in asked if f"'{name}'" in one.xpath}
+    assert systems == {"vsys1", "vsys2"}
+
+
+def test_hosts_on_one_device_with_two_accounts_log_in_by_themselves(applied: Plant) -> None:
+    """A key of one account is never used for the other."""
+    mock = device(applied)
+    own = applied.folder / "host_vars/fw2.yml"
+    text = own.read_text(encoding="utf-8")
+    own.write_text(f"{text}ansible_password: not-its-password\n", encoding="utf-8")
+    requests = len(mock.requests)
+    done = applied("plan", "--no-cache")
+    assert done.code == 1
+    assert "refuses the account" in done.out + done.err
+    assert "fw2" in done.out + done.err
+    assert "fw1: " not in done.err
+    assert len([one for one in mock.requests[requests:] if one.type == "keygen"]) == 2

@@ -221,6 +221,11 @@ class ServedDevice(Generic[D]):
             return list(self.device.requests)
 
     @property
+    def connections(self) -> int:
+        """How many connections were accepted since it is served."""
+        return self._server.accepted if self._server is not None else 0
+
+    @property
     def writes(self) -> int:
         """How many requests tried to change something."""
         return self.device.writes

@@ -113,6 +113,8 @@ class HttpsServer(ThreadingHTTPServer):
         self.respond = respond
         self.max_request = max_request
         self.context = context
+        #: how many connections were accepted
+        self.accepted = 0
         self._acceptor = acceptor or Acceptor()
         super().__init__(("127.0.0.1", port), _Handler)
         self.socket.setblocking(False)
@@ -120,6 +122,7 @@ class HttpsServer(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         """Accept a connection; its handshake is left to its own thread."""
         connection, address = super().get_request()
+        self.accepted += 1
         connection.settimeout(_HANDSHAKE_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wrapped = self.context.wrap_socket(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from segctl.fleet.hosts import by_device
 from segctl.inventory import VaultError, decrypt
 from segctl.inventory.loading import MANAGER, RECEIVERS, VIA
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
@@ -20,10 +22,12 @@ from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, W
 from segctl.transports.target import Managed, Member, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
-#: The entry of a connection with what a manager has answered to others.
+#: The entry of a connection with what others share that reach the same device.
 COMMON = "common answers"
+#: So many connections to one manager are open at a time, however many firewalls it is asked about.
+MOST_TO_A_MANAGER: Final = 4
 #: The variable with the addresses to which a password may be sent.
 MANAGEMENT = "SEGCTL_MANAGEMENT"
 #: A DNS name or a pattern of such names, as opposed to a network.
@@ -55,21 +59,35 @@ def receiving(connection: Mapping[str, object], names: Iterable[str]) -> Mapping
     }
 
 
+@contextmanager
 def sharing(
-    connections: Mapping[str, Mapping[str, object]],
-) -> dict[str, Mapping[str, object]]:
-    """Return connections of which those to one manager share what it answers to all alike.
+    connections: Mapping[str, Mapping[str, object]], hosts: Iterable[tuple[str, str]]
+) -> Generator[dict[str, Mapping[str, object]]]:
+    """Return connections of which those to one device, or to one manager, share what they can.
 
-    For reading alone, in one command: what is changed is read anew, and so is what was planned
-    before, when it is applied.
+    They share its API key and its connections; those to one manager also what it answers to all
+    alike. For reading alone, in one command: what is changed is read anew, and so is what was
+    planned before, when it is applied. At the end, the connections are closed.
+
+    Args:
+        connections: connection variables by host.
+        hosts: name and platform of each host that is read.
     """
-    answers: dict[object, Answers] = {}
-    return {
-        name: {**way, COMMON: answers.setdefault(way[MANAGER], Answers())}
-        if MANAGER in way
-        else way
-        for name, way in connections.items()
-    }
+    common: dict[object, Answers] = {}
+    found = dict(connections)
+    for names in by_device(hosts, connections):
+        if len(names) > 1:
+            one = common[names] = Answers(most=1)
+            found |= {name: {**connections.get(name, {}), COMMON: one} for name in names}
+    for name, way in connections.items():
+        if MANAGER in way:
+            one = common.setdefault(way[MANAGER], Answers(most=MOST_TO_A_MANAGER))
+            found[name] = {**way, COMMON: one}
+    try:
+        yield found
+    finally:
+        for one in common.values():
+            one.close()
 
 
 def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import segctl
 from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import unverified
+from segctl.fleet.connections import sharing, unverified
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
@@ -92,10 +92,12 @@ def inquire(
     executor: Workers | Executor | None = None,
 ) -> tuple[Found | Failure, ...]:
     """Read every device, write to none, and return an answer or a failure for each, in order."""
-    with as_workers(executor, forks) as workers:
+    asked = list(inquiries)
+    hosts = [(one.device.name, one.device.platform) for one in asked]
+    with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         items = [
-            _Work(inquiry=one, connection=connection_for(workers, connections, one.device.name))
-            for one in inquiries
+            _Work(inquiry=one, connection=connection_for(workers, ways, one.device.name))
+            for one in asked
         ]
         results: Sequence[Found | Failure | BaseException]
         results = run_all(_inquire_one, items, workers, Brake(), report)

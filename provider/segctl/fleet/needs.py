@@ -1,7 +1,8 @@
-"""How firewalls behind a manager are managed and what they need: each is asked by its manager.
+"""How firewalls are managed and what they need: each is asked, by its manager where it has one.
 
-The plan of a device group reads nothing of its firewalls. Where a plan takes something away, they
-are asked, so that the guard knows what must not be cut.
+The plan of a device group reads nothing of its firewalls, and a wave of a playbook nothing of those
+of other waves. Where a plan takes something away, they are asked, so that the guard knows what must
+not be cut.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from segctl.model.site import group_name
 from segctl.providers.management import Management
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from segctl.fleet.pool import Compute
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Work: read how a managed firewall is managed."""
+    """Work: read how a firewall is managed."""
 
     firewall: Device
     connection: Mapping[str, object] = field(repr=False)
@@ -72,6 +73,7 @@ def needs_of_managed(
     forks: int,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    brake: Brake | None = None,
 ) -> dict[str, Management | None]:
     """Return what the firewalls of the planned groups say of themselves, by name.
 
@@ -80,17 +82,35 @@ def needs_of_managed(
     listed = list(plans)
     planned = {plan.name for plan in listed}
     asked = [one for one in site.devices if one.group and group_name(one) in planned]
-    if not asked or not any(
-        plan.meaning and (plan.meaning.less or plan.meaning.unknown) for plan in listed
-    ):
+    if not take_away(listed):
         return {}
-    with as_workers(executor, forks) as workers:
-        ways = sharing(connections)
+    return needs_of(asked, connections, forks=forks, report=report, executor=executor, brake=brake)
+
+
+def take_away(plans: Iterable[DevicePlan]) -> bool:
+    """Whether a plan permits less than is permitted now, or may."""
+    return any(plan.meaning and (plan.meaning.less or plan.meaning.unknown) for plan in plans)
+
+
+def needs_of(
+    firewalls: Sequence[Device],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+    brake: Brake | None = None,
+) -> dict[str, Management | None]:
+    """Return what firewalls say of themselves, by name, without those that cannot be asked."""
+    if not firewalls:
+        return {}
+    hosts = [(one.name, one.platform) for one in firewalls]
+    with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         items = [
             Reading(firewall=one, connection=connection_for(workers, ways, one.name))
-            for one in asked
+            for one in firewalls
         ]
-        results = run_all(read_one, items, workers, Brake(), report)
+        results = run_all(read_one, items, workers, brake or Brake(), report)
     return {
         item.device: found
         for item, found in zip(items, results, strict=True)

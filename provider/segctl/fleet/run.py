@@ -77,8 +77,8 @@ def plan_devices(
         brake: once pressed, stops the devices at their next step.
         drift: whether the plans are only to say what differs (`drift_device`).
     """
-    with as_workers(executor, forks) as workers:
-        ways = sharing(connections)
+    hosts = [(item.device.name, item.device.platform) for item in desired]
+    with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         items = [
             Planning(
                 desired=item,
@@ -93,7 +93,6 @@ def plan_devices(
         results = run_all(plan_one, items, workers, brake or Brake(), report)
     if cache:
         PlanCache.of_user().tidy()
-    hosts = [(item.device, item.desired.device.platform) for item in items]
     scopes = {item.device: str(item.desired.device.scope) for item in items}
     beside = {
         name: {scopes[one]: one for one in names}
@@ -154,7 +153,8 @@ def ask_authors(
         if (items := [item for item in items_of(plan) if item.names])
         and provider(plan.platform).capabilities.tells_authors
     ]
-    with as_workers(executor, forks) as workers:
+    hosts = [(plan.name, plan.platform) for plan, _ in asked]
+    with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         work = [
             Asking(
                 device=plan.name,
@@ -163,7 +163,7 @@ def ask_authors(
                 items=tuple(
                     ("rule" if item.kind == BLOCK else item.kind, item.names) for item in items
                 ),
-                connection=connection_for(workers, connections, plan.name),
+                connection=connection_for(workers, ways, plan.name),
             )
             for plan, items in asked
         ]

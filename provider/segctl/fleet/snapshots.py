@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.fleet.cancel import Brake
+from segctl.fleet.connections import sharing
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
@@ -45,11 +46,12 @@ def take_snapshots(
     executor: Workers | Executor | None = None,
 ) -> tuple[Snapshot | Failure, ...]:
     """Read every device, write to none, and return a snapshot or a failure for each, in order."""
-    with as_workers(executor, forks) as workers:
+    hosts = [(device.name, device.platform) for device in devices]
+    with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         items = [
             Taking(
                 device=device,
-                connection=connection_for(workers, connections, device.name),
+                connection=connection_for(workers, ways, device.name),
             )
             for device in devices
         ]

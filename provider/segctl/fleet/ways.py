@@ -8,16 +8,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from segctl.fleet.failures import Failure
+from segctl.fleet.needs import needs_of, take_away
 from segctl.inventory.mocked import MARK
 from segctl.model.errors import UnsupportedError, UsageError
-from segctl.planning.lockout import guard
+from segctl.model.site import group_name
+from segctl.planning.lockout import guard, since
 from segctl.planning.management import Connection
 from segctl.providers.base import provider
 from segctl.transports.source import source_towards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from segctl.fleet.cancel import Brake
+    from segctl.fleet.workers import Workers
+    from segctl.model.errors import Problem
     from segctl.model.site import Device, Site
     from segctl.planning.plan import Allowance, DevicePlan
     from segctl.providers.management import Management
@@ -54,6 +59,37 @@ def guarded(
     reached = reached_by(site.devices, connections, remote=remote)
     made = iter(guard(plans, site, reached, tuple(allowed), beside))
     return tuple(one if isinstance(one, Failure) else next(made) for one in results)
+
+
+def cut_since(
+    plans: Sequence[DevicePlan],
+    site: Site,
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    report: Callable[[str, str], None],
+    executor: Workers,
+    brake: Brake,
+) -> dict[str, tuple[Problem, ...]]:
+    """Return the ways that saved plans would cut, or may, and did not when they were made.
+
+    Where a plan takes something away, all its devices and the firewalls of its groups are asked how
+    they are managed and what they need now; the others are read as they were planned.
+
+    Raises:
+        UsageError: ``SEGCTL_SOURCE`` does not hold addresses.
+    """
+    changing = [plan for plan in plans if plan.changes]
+    if not take_away(changing):
+        return {}
+    named = {plan.name for plan in plans}
+    asked = [
+        one for one in site.devices if one.name in named or (one.group and group_name(one) in named)
+    ]
+    now = needs_of(asked, connections, forks=forks, report=report, executor=executor, brake=brake)
+    told = {plan.name: plan.management for plan in plans} | now
+    reached = reached_by(site.devices, connections, remote=executor.remote)
+    return since(changing, site, reached, told)
 
 
 def reached_by(

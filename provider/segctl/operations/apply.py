@@ -289,6 +289,7 @@ def _stale(
         )
     refused = (StalePlanError.code, WideningError.code)
     stale = {one.device: one for one in checked if one.code in refused}
+    stale = stale or _cutting(common, loaded, made, progress, executor=executor, brake=brake)
     if not stale:
         return ()
     what = "is stale" if any(one.code == refused[0] for one in stale.values()) else "widens"
@@ -302,6 +303,46 @@ def _stale(
         )
         for device in made.devices
     )
+
+
+def _cutting(
+    common: CommonOptions,
+    loaded: Loaded,
+    made: Plan,
+    progress: Progress,
+    *,
+    executor: Workers,
+    brake: Brake,
+) -> dict[str, Failure]:
+    """Return the devices whose saved plans would cut a way of managing, and did not before.
+
+    Since a plan was made, the address of a device, what it needs, the machine that runs segctl or
+    the inventory may have changed. What can only not be told is a warning, as in a plan.
+    """
+    from segctl.fleet import Failure
+    from segctl.fleet.ways import cut_since
+
+    with progress.devices([device.name for device in made.devices]) as report:
+        found = cut_since(
+            made.devices,
+            loaded.site,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+            brake=brake,
+        )
+    failures: dict[str, Failure] = {}
+    for name, problems in found.items():
+        cut = [one.message for one in problems if one.severity == "error"]
+        for one in problems:
+            if one.severity != "error":
+                progress.warn(f"{name}: {one.message}")
+        if cut:
+            message = f"{'; '.join(cut)}: that is new since the plan was made, plan again"
+            code = StalePlanError.code
+            failures[name] = Failure(device=name, code=code, message=message)
+    return failures
 
 
 def _applied(

@@ -298,7 +298,10 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             allow_mass_delete=options.allow_mass_delete,
             no_widening=options.no_widening,
             disruptions=options.disruptions,
-            seen={one.device: one.plan.management for one in seen.devices if one.plan}
+            seen={
+                **{one.device: one.plan.management for one in seen.devices if one.plan},
+                **seen.managed,
+            }
             if seen is not None
             else {},
             executor=executor,

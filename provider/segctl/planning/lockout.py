@@ -73,6 +73,38 @@ def guard(
     return tuple(_guarded(plan, run) for plan in plans)
 
 
+def since(
+    plans: Sequence[DevicePlan],
+    site: Site,
+    connections: Mapping[str, Connection],
+    now: Mapping[str, Management | None],
+) -> dict[str, tuple[Problem, ...]]:
+    """Return what saved plans would cut, or may, that they did not say when they were made.
+
+    What a plan is allowed to cut is left out. Plans of which nothing is found are left out, too.
+
+    Args:
+        plans: as they were saved.
+        site: the whole inventory.
+        connections: how segctl reaches the devices now.
+        now: what devices say of themselves now, by name; of others, what their plans say is taken.
+    """
+    bare = [
+        replace(plan, findings=(), management=now.get(plan.name, plan.management)) for plan in plans
+    ]
+    found: dict[str, tuple[Problem, ...]] = {}
+    for plan, judged in zip(plans, guard(bare, site, connections, (), now), strict=True):
+        known = {(one.severity, one.about) for one in plan.findings}
+        meant = {one.flow for one in plan.allowed}
+        new = tuple(
+            one
+            for one in judged.findings
+            if (one.severity, one.about) not in known and one.subject not in meant
+        )
+        found |= {plan.name: new} if new else {}
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     """All that plans of one run are held against."""

@@ -55,8 +55,8 @@ class Target:
     `scope` is the part of the device that is meant. `members` are the other devices it stands for,
     reached by the same account unless they say otherwise; empty for a single device. `managed` are
     the firewalls of a group of a manager; one of them is reached `via` the group, at that address.
-    `common` has what the manager has answered to others in this command; None where every session
-    is to ask itself.
+    `common` is what sessions of one command share that reach the same device, or its manager; None
+    where every session is to ask itself.
     """
 
     name: str
@@ -83,4 +83,6 @@ class Target:
 
     def of(self, member: Member) -> Target:
         """Return the target for one of the members."""
-        return member.way or replace(self, name=member.name, host=member.host, members=())
+        if member.way is not None:
+            return replace(member.way, common=self.common)
+        return replace(self, name=member.name, host=member.host, members=())

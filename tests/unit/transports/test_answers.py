@@ -52,10 +52,27 @@ def test_another_process_begins_with_none() -> None:
     assert found.of("shared", lambda: b"2") == b"2"
 
 
-def test_connections_share_by_manager_and_anew_each_time() -> None:
-    ways = {"a:1": {MANAGER: "a"}, "a:2": {MANAGER: "a"}, "b:1": {MANAGER: "b"}, "fw": {}}
-    found = sharing(ways)
-    assert found["a:1"][COMMON] is found["a:2"][COMMON]
-    assert found["a:1"][COMMON] is not found["b:1"][COMMON]
-    assert found["a:1"][COMMON] is not sharing(ways)["a:1"][COMMON]
-    assert found["fw"] == {}
+def test_connections_share_by_manager_and_by_device_and_anew_each_time() -> None:
+    one = {"ansible_host": "10.0.0.1"}
+    ways: dict[str, dict[str, object]] = {
+        "a:1": {MANAGER: "a"},
+        "a:2": {MANAGER: "a"},
+        "b:1": {MANAGER: "b"},
+        "v1": {**one},
+        "v2": {**one},
+        "fw": {},
+        "gw1": {**one},
+        "gw2": {**one},
+    }
+    panos, linux = ("v1", "v2", "fw"), ("gw1", "gw2")
+    hosts = [*((name, "panos") for name in panos), *((name, "nftables") for name in linux)]
+    with sharing(ways, hosts) as found, sharing(ways, hosts) as again:
+        assert found["a:1"][COMMON] is found["a:2"][COMMON]
+        assert found["a:1"][COMMON] is not found["b:1"][COMMON]
+        assert found["v1"][COMMON] is found["v2"][COMMON]
+        assert found["v1"][COMMON] is not found["a:1"][COMMON]
+        assert found["a:1"][COMMON] is not again["a:1"][COMMON]
+        assert found["v1"][COMMON] is not again["v1"][COMMON]
+        assert {name: found[name] for name in ("fw", *linux)} == {
+            name: ways[name] for name in ("fw", *linux)
+        }

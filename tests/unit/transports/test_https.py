@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.model.errors import ConnectError, ParseError
+from segctl.transports.answers import Answers
 from segctl.transports.https import Form, HttpsLine, PassingError, pause
 from segctl.transports.target import Target
 from segctl_mocks import Authority
@@ -19,6 +22,8 @@ from segctl_mocks import Authority
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+
+    from segctl.transports.lines import SharedLine
 
 
 class Served(ThreadingHTTPServer):
@@ -95,6 +100,95 @@ def test_a_kept_line_carries_the_next_form_and_others_have_their_own(tmp_path: P
         first, second, third, fourth, fifth = (port for _, port in seen)
         assert first == second
         assert len({second, third, fourth, fifth}) == 4
+
+
+def sent(line: SharedLine | None) -> bytes:
+    """Send a form on shared lines; return the answer's body."""
+    assert line is not None
+    return line.post(form()).body
+
+
+def test_sessions_share_so_many_lines_and_no_more(tmp_path: Path) -> None:
+    at_once, most, changing = 0, 0, threading.Lock()
+    both = threading.Barrier(2)
+
+    def answer(handler: Handler) -> None:
+        nonlocal at_once, most
+        with changing:
+            at_once += 1
+            most = max(most, at_once)
+        both.wait(10)  # the first two are there together, and so on
+        with changing:
+            at_once -= 1
+        handler.say(200, b"ok")
+
+    with serving(answer, tmp_path) as (line, seen):
+        shared = Answers(most=2)
+        sessions = [shared.line(replace(line.target, name=f"host{n}")) for n in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(sent, sessions))
+        assert found == [b"ok"] * 6
+        assert most == 2
+        assert len({port for _, port in seen}) == 2
+        for one in sessions:
+            assert one is not None
+            one.close()  # that of a session leaves the lines to the others
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(sent, sessions[:2])) == [b"ok"] * 2
+        assert len({port for _, port in seen}) == 2
+        shared.close()
+
+
+def test_an_error_on_a_shared_line_names_the_host_that_met_it_and_breaks_no_other(
+    tmp_path: Path,
+) -> None:
+    answers = [200, 0, 200]
+
+    def answer(handler: Handler) -> None:
+        if answers.pop(0):
+            handler.say(200, b"ok")
+        else:
+            handler.say(200, b"x" * 1001)
+
+    with serving(answer, tmp_path) as (line, seen):
+        shared = Answers(most=1)
+        first = shared.line(replace(line.target, name="host1"))
+        second = shared.line(replace(line.target, name="host2"))
+        assert first is not None
+        assert second is not None
+        assert first.post(form()).body == b"ok"
+        with pytest.raises(ParseError, match="host2") as error:
+            second.post(form())
+        assert error.value.device == "host2"
+        assert first.post(form()).body == b"ok"
+        assert len(seen) == 3
+        shared.close()
+
+
+def test_a_line_is_shared_only_by_those_that_recognise_the_device_alike(tmp_path: Path) -> None:
+    """Who pins another certificate is not answered on a connection that somebody else verified."""
+    with serving(lambda handler: handler.say(200, b"ok"), tmp_path) as (line, seen):
+        shared = Answers(most=1)
+        verified = shared.line(line.target)
+        pinned = shared.line(replace(line.target, tls_fingerprint="00" * 32))
+        assert verified is not None
+        assert pinned is not None
+        assert verified.post(form()).body == b"ok"
+        with pytest.raises(ConnectError, match="not the pinned one"):
+            pinned.post(form())
+        assert len(seen) == 1
+        shared.close()
+
+
+def test_a_line_is_closed_after_its_form_where_the_command_has_ended(tmp_path: Path) -> None:
+    with serving(lambda handler: handler.say(200, b"ok"), tmp_path) as (line, seen):
+        shared = Answers(most=1)
+        late = shared.line(line.target)
+        assert late is not None
+        shared.close()
+        assert [late.post(form()).body, late.post(form()).body] == [b"ok", b"ok"]
+        assert len({port for _, port in seen}) == 2
+    assert Answers().line(line.target) is None
 
 
 def test_a_redirect_is_an_answer_and_nothing_is_sent_elsewhere(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from segctl.planning.apply import Order
@@ -44,7 +45,8 @@ class Run:
     `begun` are those that it started. `begin` is called before every wave, `keep` after it.
     Devices are read on `executor`, and changed there unless they have to wait for each other.
     With a strategy in which each device proceeds on its own, each has a thread of this process.
-    `disruptions` may be cut; `seen` has what devices of all waves said of how they are managed.
+    `disruptions` may be cut; `seen` has what devices of all waves said of how they are managed;
+    who asks more of them holds `asking`.
     `record` is where the audit journal keeps what is done.
     """
 
@@ -68,7 +70,8 @@ class Run:
     journal: Journal | None = None
     record: Record | None = None
     disruptions: tuple[Allowance, ...] = ()
-    seen: Mapping[str, Management | None] = field(default_factory=dict["str", "Management | None"])
+    seen: dict[str, Management | None] = field(default_factory=dict["str", "Management | None"])
+    asking: Lock = field(default_factory=Lock)
     barriers: list[Barrier] = field(default_factory=list[Barrier])
 
     def order(self, *, allow_purge: bool = False, allow_mass_delete: bool = False) -> Order:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from segctl.planning.plan import DevicePlan
     from segctl.planning.review import Difference
+    from segctl.providers.management import Management
 
 #: A status in `WELL` needs no further action; any other failed or is still to come.
 Status = Literal[
@@ -121,10 +122,13 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutResult:
-    """The result of a rollout."""
+    """The result of a rollout; `managed` is what managed firewalls said of themselves, if asked."""
 
     plays: tuple[PlayResult, ...]
     stop: Stop | None = None
+    managed: Mapping[str, Management | None] = field(
+        default_factory=dict["str", "Management | None"], repr=False
+    )
 
     @property
     def devices(self) -> Iterator[DeviceResult]:

@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from segctl.fleet.failures import Failure
+from segctl.fleet.needs import needs_of_managed
 from segctl.fleet.run import plan_devices
 from segctl.fleet.ways import guarded
 from segctl.model.errors import PlanError, SegctlError, WideningError
 from segctl.planning.meaning import widening
+from segctl.planning.plan import DevicePlan
 from segctl.playbook import closes, exceeds, opens
 from segctl.playbook.run.results import (
     BAD,
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.fleet.workers import Workers
-    from segctl.planning.plan import Allowance, DevicePlan
+    from segctl.planning.plan import Allowance
     from segctl.playbook import Play
     from segctl.playbook.run.context import Run, Screen
     from segctl.playbook.run.prepare import Prepared
+    from segctl.providers.management import Management
 
 
 def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
@@ -218,6 +221,7 @@ def look(
     disruptions: Sequence[Allowance] = (),
 ) -> RolloutResult:
     """Return what each wave would change on the devices as they are now; only read from them."""
+    managed: dict[str, Management | None] = {}
 
     def planned(prepared: Prepared, devices: Sequence[Desired]) -> Sequence[DevicePlan | Failure]:
         with screen.devices([one.device.name for one in devices]) as report:
@@ -229,8 +233,23 @@ def look(
                 executor=executor,
                 cache=cache,
             )
-        remote = executor is not None and executor.remote
-        return guarded(made, prepared.site, prepared.connections, disruptions, remote=remote)
+            beside = needs_of_managed(
+                [one for one in made if isinstance(one, DevicePlan)],
+                prepared.site,
+                prepared.connections,
+                forks=forks,
+                report=report,
+                executor=executor,
+            )
+        managed.update(beside)
+        return guarded(
+            made,
+            prepared.site,
+            prepared.connections,
+            disruptions,
+            remote=executor is not None and executor.remote,
+            beside=beside,
+        )
 
     def allowed(prepared: Prepared) -> bool:
         applying = [task for task in prepared.tasks if task.action == "apply"]
@@ -242,7 +261,8 @@ def look(
         plays=tuple(
             _looked(one, planned, allow_mass_delete=allowed(one), no_widening=no_widening)
             for one in plays
-        )
+        ),
+        managed=managed,
     )
 
 

@@ -23,6 +23,7 @@ from segctl.planning.plan import DevicePlan
 from segctl.planning.review import changed_otherwise
 from segctl.playbook import exceeds
 from segctl.playbook.run.barrier import Barrier
+from segctl.playbook.run.beside import needed_beside
 from segctl.playbook.run.combined import refused
 from segctl.playbook.run.results import BAD, DeviceResult
 from segctl.playbook.run.verify import Verification
@@ -191,18 +192,19 @@ class Wave:
         with ExitStack() as stack:
             if lane.report is not None:
                 stack.enter_context(lane.slots)
+            report = stack.enter_context(self._reporting(lane, names))
             made = plan_devices(
                 devices,
                 self.prepared.connections,
                 forks=lane.forks,
-                report=stack.enter_context(self._reporting(lane, names)),
+                report=report,
                 brake=self.run.brake,
                 executor=None if lane.report else self.run.executor,
                 cache=self.run.cache,
                 drift=drift,
             )
-        if not drift:
-            made = self._guarded(made)
+            if not drift:
+                made = self._guarded(made, lane, report)
         for item in made:
             if not isinstance(item, DevicePlan):
                 self._note(
@@ -212,18 +214,25 @@ class Wave:
                 )
         return [item for item in made if isinstance(item, DevicePlan)]
 
-    def _guarded(self, made: Sequence[DevicePlan | Failure]) -> tuple[DevicePlan | Failure, ...]:
+    def _guarded(
+        self, made: Sequence[DevicePlan | Failure], lane: _Lane, report: Report
+    ) -> tuple[DevicePlan | Failure, ...]:
         """Return plans with findings about the ways of managing devices that they would cut."""
         executor, prepared = self.run.executor, self.prepared
-        remote = executor is not None and executor.remote
-        allowed = self.run.allowances
         return guarded(
             made,
             prepared.site,
             prepared.connections,
-            allowed,
-            remote=remote,
-            beside=self.run.seen,
+            self.run.allowances,
+            remote=executor is not None and executor.remote,
+            beside=needed_beside(
+                [one for one in made if isinstance(one, DevicePlan)],
+                prepared,
+                self.run,
+                forks=lane.forks,
+                report=report,
+                executor=None if lane.report else executor,
+            ),
         )
 
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:

@@ -34,8 +34,6 @@ _PanoramaCommit: Any = import_module("panos.panorama").PanoramaCommit
 _XapiError: type[Exception] = import_module("pan.xapi").PanXapiError
 
 
-#: Under which the key is kept that sessions of one command share.
-_KEY = "key"
 #: What pan-python sees of an answer that was already read: a success.
 _SUCCESS = b'<response status="success"/>'
 
@@ -77,6 +75,8 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
         self._client = client
         self._wire = wire
         self._common = target.common
+        #: under which the key of this account on this device is kept for other sessions
+        self._account = "key", target.host, target.port, target.user, target.password
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - untyped base
             hostname=target.host,
             api_username=target.user,
@@ -99,12 +99,12 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
         """Forget the key: the next request generates another one."""
         self._api_key = None
         if self._common is not None:
-            self._common.forget(_KEY)
+            self._common.forget(self._account)
 
     def _retrieve_api_key(self) -> str:
         if self._common is None:
             return self._generated()
-        return self._common.of(_KEY, lambda: self._generated().encode()).decode()
+        return self._common.of(self._account, lambda: self._generated().encode()).decode()
 
     def _generated(self) -> str:
         xapi = _Xapi(

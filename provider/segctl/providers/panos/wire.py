@@ -107,7 +107,10 @@ def _silent(_step: str) -> None:
 
 
 class Wire:
-    """A device's HTTPS connection; kept open for reads, new for every write."""
+    """A device's HTTPS connection; kept open for reads, new for every write.
+
+    Sessions of one command that only read share connections where their target says so.
+    """
 
     def __init__(
         self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
@@ -115,7 +118,8 @@ class Wire:
         self.target = target
         self._transcript = Transcript(target, progress)
         self.read_only = read_only
-        self._line = HttpsLine(target)
+        shared = target.common.line(target) if read_only and target.common else None
+        self._line = shared or HttpsLine(target)
 
     def close(self) -> None:
         """Close the connection."""
