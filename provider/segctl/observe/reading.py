@@ -10,7 +10,7 @@ from segctl.observe.coverage import AHEAD, FUTURE, STEP, Coverage, FileTally, Wi
 from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
 from segctl.observe.readers import reader_of
-from segctl.observe.readers.base import Addresses, Context
+from segctl.observe.readers.base import Addresses, Context, RefusedError
 from segctl.observe.readers.conversations import Conversations
 from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.sources import SourceError, Text, found
@@ -18,7 +18,7 @@ from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from segctl.observe.coverage import FileCoverage
@@ -65,28 +65,36 @@ def read(names: Sequence[str], options: ReadOptions, groups: Groups | None = Non
         UsageError: a file does not exist, or this machine does not know the time zone.
     """
     run = _Run(options, Groups() if groups is None else groups)
-    for source in _ordered([*found(names)]):
+    for source, text in _ordered([*found(names)]):
         with uncollected():  # a million values without a cycle: looking for one takes a third
-            run.read(source)
+            run.read(source, text)
     return run.result()
 
 
-def _ordered(sources: list[Source]) -> list[Source]:
-    """Return sources, those with connections last: what was asked in them is known by then."""
-    return sorted(sources, key=_tells_connections) if len(sources) > 1 else sources
+def _ordered(sources: list[Source]) -> list[tuple[Source, Text | SourceError | None]]:
+    """Return sources, those with connections last: what was asked in them is known by then.
+
+    A pipe gives what it holds only once, so it comes with its text, which is open already.
+    """
+    if len(sources) < 2:
+        return [(source, None) for source in sources]
+    looked = [(source, *_looked_at(source)) for source in sources]
+    return [(source, text) for source, text, _ in sorted(looked, key=lambda one: one[2])]
 
 
-def _tells_connections(source: Source) -> bool:
+def _looked_at(source: Source) -> tuple[Text | SourceError | None, bool]:
+    """Return what a pipe gave or why a source cannot be read, and whether it has connections."""
     if source.path is None:
-        return False
+        return None, False
     try:
         text = Text(source)
-    except SourceError:
-        return False
-    try:
-        return _CONNECTIONS in text.head
-    finally:
-        text.close()
+    except SourceError as error:
+        return error, False
+    connections = _CONNECTIONS in text.head
+    if text.once:
+        return text, connections
+    text.close()
+    return None, connections
 
 
 class _Run:
@@ -100,10 +108,13 @@ class _Run:
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
 
-    def read(self, source: Source) -> None:
+    def read(self, source: Source, opened: Text | SourceError | None) -> None:
+        """Read a source, which may have been opened already."""
         tally = FileTally(name=source.name)
         try:
-            text = Text(source)
+            if isinstance(opened, SourceError):
+                raise opened
+            text = opened or Text(source)
         except SourceError as error:
             tally.problem = str(error)
             self._files.append(tally.result())
@@ -142,9 +153,21 @@ class _Run:
             tally.future += 1
             return False
         elif one.end > self._options.now:
-            self._witnesses[one.group.witness].ahead += 1
+            name = one.group.witness
+            if not self._is_witness(name, tally):
+                return False
+            self._witnesses[name].ahead += 1
         else:
             tally.early += 1
+            return False
+        return True
+
+    def _is_witness(self, name: str, tally: FileTally) -> bool:
+        """Whether a witness is one of those that count."""
+        try:
+            self._witnesses[name]
+        except RefusedError as error:
+            tally.refuse(str(error), 0, f"a record of {name}")
             return False
         return True
 
@@ -157,8 +180,10 @@ class _Run:
             group, _, end, _, _, _ = one
             if (end is None or not since <= end <= near) and not self._usable(one, tally):
                 continue
-            add(one)
             name = group.witness
+            if name not in records and not self._is_witness(name, tally):
+                continue
+            add(one)
             records[name] = records.get(name, 0) + 1
             if end is not None:
                 _widen(spans, name, end)
@@ -173,16 +198,24 @@ class _Run:
         for name, default in denied:
             self._witnesses[name].denials = True
             self._witnesses[name].default_denials |= default
+        self._add_up(records, tally)
+
+    def _add_up(self, records: Mapping[str, int], tally: FileTally) -> None:
         for name, number in records.items():
             self._witnesses[name].records += number
             self._witnesses[name].formats.add(tally.format)
         tally.records += sum(records.values())
 
     def result(self) -> Reading:
-        alone = FileTally(name="", format="functions without a connection")
-        self._count(self._conversations.alone(), alone)
-        unended = FileTally(name="", format="sessions that did not end")
-        self._count(self._sessions.open(), unended)
+        left = {
+            "functions without a connection": self._conversations.alone(),
+            "sessions that did not end": self._sessions.open(),
+        }
+        for what, observations in left.items():
+            tally = FileTally(name=what, format=what)
+            self._count(observations, tally)
+            if tally.result().refusals:
+                self._files.append(tally.result())
         zone = self._options.timezone or "UTC"
         coverage = Coverage(
             files=tuple(self._files),

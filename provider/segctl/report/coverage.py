@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: So many files are shown in full in text; a document has all.
 _FILES = 20
+#: So many witnesses are.
+_WITNESSES = 200
 
 
 def when_text(seconds: float | None) -> str | None:
@@ -87,8 +89,11 @@ def coverage_text(coverage: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(text="What the records can show", style="bold")
     if not coverage["witnesses"]:
         yield Line(lead="  ", text="nothing: no record could be used", style="bold red")
-    for witness in coverage["witnesses"]:
+    for witness in coverage["witnesses"][:_WITNESSES]:
         yield from _witness_text(witness, coverage["timezone"])
+    if len(coverage["witnesses"]) > _WITNESSES:
+        number = counted(len(coverage["witnesses"]) - _WITNESSES, "more witness")
+        yield Line(lead="  ! ", text=f"{number}: --json has all", style="yellow")
     yield from _files_text(coverage["files"])
     if coverage["duplicates_forgotten"]:
         text = "there were too many records to find every duplicate: sessions may count twice"
