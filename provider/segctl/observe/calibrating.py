@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.analysis.decide import Packet
 from segctl.model.policy import DefaultRule
-from segctl.observe.judging import Judge, Spoken
+from segctl.observe.judging import Judge
 from segctl.observe.observation import WITH_PORTS
 from segctl.observe.replay import Miscalibrated, hosts_of
+from segctl.observe.spoken import Spoken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from segctl.observe.readers.base import RefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
@@ -22,6 +24,10 @@ SKEW: Final = 120.0
 #: A record from further ahead than this is not believed; from nearer, the zone may be wrong.
 FUTURE: Final = 86400.0
 AHEAD: Final = 300.0
+#: No plant has more: names beyond are made up, as anyone who reaches a collector can do.
+MOST_WITNESSES: Final = 10_000
+#: So many types of records that are not about traffic are told apart in a file.
+MOST_OTHERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +210,8 @@ class FileTally:
 
     def other(self, kind: str) -> None:
         """Count a record that is understood but is not about traffic."""
+        if kind not in self._others and len(self._others) >= MOST_OTHERS:
+            kind = "of further types"
         self._others[kind] = self._others.get(kind, 0) + 1
 
     def result(self) -> FileCoverage:
@@ -298,15 +306,26 @@ class WitnessTally:
 
 
 class Witnesses:
-    """The tallies of all witnesses, by name."""
+    """The tallies of all witnesses, by name: those of the first so many."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WITNESSES) -> None:
+        """Keep the tallies of `most` witnesses."""
+        self._most = most
         self._tallies: dict[str, WitnessTally] = {}
 
     def __getitem__(self, name: str) -> WitnessTally:
-        """Return the tally of a witness."""
+        """Return the tally of a witness.
+
+        Raises:
+            RefusedError: there are too many already.
+        """
         found = self._tallies.get(name)
         if found is None:
+            if len(self._tallies) >= self._most:
+                raise RefusedError(
+                    f"the files name more than {self._most:,} witnesses: no plant has so many, so "
+                    "names are made up"
+                )
             found = self._tallies[name] = WitnessTally(name=name)
         return found
 

@@ -21,7 +21,7 @@ from segctl.observe.coverage import (
 from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
 from segctl.observe.readers import TOLD, reader_of
-from segctl.observe.readers.base import Addresses, Context
+from segctl.observe.readers.base import Addresses, Context, RefusedError
 from segctl.observe.readers.conversations import Conversations
 from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.sources import Source, SourceError, Text, found
@@ -110,31 +110,41 @@ def read(
         for device, answer in run.told.answers:
             if answer.way != "session table":
                 run.hear(device, answer)
-    for source in _ordered([*found(names)]):
+    for source, text in _ordered([*found(names)], digest=options.digests):
         with uncollected():
-            run.read(source)
+            run.read(source, opened=text)
     for device, answer in run.told.answers:
         if answer.way == "session table":  # a log may tell how an open session began
             run.hear(device, answer)
     return run.result()
 
 
-def _ordered(sources: list[Source]) -> list[Source]:
-    """Return sources, those with connections last: what was asked in them is known by then."""
-    return sorted(sources, key=_tells_connections) if len(sources) > 1 else sources
+def _ordered(
+    sources: list[Source], *, digest: bool
+) -> list[tuple[Source, Text | SourceError | None]]:
+    """Return sources, those with connections last: what was asked in them is known by then.
+
+    A pipe gives what it holds only once, so it comes with its text, which is open already.
+    """
+    if len(sources) < 2:
+        return [(source, None) for source in sources]
+    looked = [(source, *_looked_at(source, digest=digest)) for source in sources]
+    return [(source, text) for source, text, _ in sorted(looked, key=lambda one: one[2])]
 
 
-def _tells_connections(source: Source) -> bool:
+def _looked_at(source: Source, *, digest: bool) -> tuple[Text | SourceError | None, bool]:
+    """Return what a pipe gave or why a source cannot be read, and whether it has connections."""
     if source.path is None:
-        return False
+        return None, False
     try:
-        text = Text(source)
-    except SourceError:
-        return False
-    try:
-        return _CONNECTIONS in text.head
-    finally:
-        text.close()
+        text = Text(source, digest=digest)
+    except SourceError as error:
+        return error, False
+    connections = _CONNECTIONS in text.head
+    if text.once:
+        return text, connections
+    text.close()
+    return None, connections
 
 
 class _Run:
@@ -159,11 +169,19 @@ class _Run:
         if abs(answer.ahead) > SKEW:
             self._witnesses[device].received(-answer.ahead)
 
-    def read(self, source: Source, device: str = "", answer: Answer | None = None) -> None:
-        """Take in a file, or what a device told."""
+    def read(
+        self,
+        source: Source,
+        device: str = "",
+        answer: Answer | None = None,
+        opened: Text | SourceError | None = None,
+    ) -> None:
+        """Take in a file, which may have been opened already, or what a device told."""
         tally = FileTally(name=source.name)
         try:
-            text = Text(source, digest=self._options.digests)
+            if isinstance(opened, SourceError):
+                raise opened
+            text = opened or Text(source, digest=self._options.digests)
         except SourceError as error:
             tally.problem = str(error)
             self._files.append(tally.result())
@@ -209,9 +227,21 @@ class _Run:
             tally.future += 1
             return False
         elif one.end > self._options.now:
-            self._witnesses[one.group.witness].ahead += 1
+            name = one.group.witness
+            if not self._is_witness(name, tally):
+                return False
+            self._witnesses[name].ahead += 1
         else:
             tally.early += 1
+            return False
+        return True
+
+    def _is_witness(self, name: str, tally: FileTally) -> bool:
+        """Whether a witness is one of those that count."""
+        try:
+            self._witnesses[name]
+        except RefusedError as error:
+            tally.refuse(str(error), 0, f"a record of {name}")
             return False
         return True
 
@@ -224,8 +254,10 @@ class _Run:
             group, _, end, _, _, _ = one
             if (end is None or not since <= end <= near) and not self._usable(one, tally):
                 continue
-            add(one)
             name = group.witness
+            if name not in records and not self._is_witness(name, tally):
+                continue
+            add(one)
             records[name] = records.get(name, 0) + 1
             if end is not None:
                 _widen(spans, name, end)
@@ -240,16 +272,24 @@ class _Run:
         for name, default in denied:
             self._witnesses[name].denials = True
             self._witnesses[name].default_denials |= default
+        self._add_up(records, tally)
+
+    def _add_up(self, records: Mapping[str, int], tally: FileTally) -> None:
         for name, number in records.items():
             self._witnesses[name].records += number
             self._witnesses[name].formats.add(tally.format)
         tally.records += sum(records.values())
 
     def result(self) -> Reading:
-        alone = FileTally(name="", format="functions without a connection")
-        self._count(self._conversations.alone(), alone)
-        unended = FileTally(name="", format="sessions that did not end")
-        self._count(self._sessions.open(), unended)
+        left = {
+            "functions without a connection": self._conversations.alone(),
+            "sessions that did not end": self._sessions.open(),
+        }
+        for what, observations in left.items():
+            tally = FileTally(name=what, format=what)
+            self._count(observations, tally)
+            if tally.result().refusals:
+                self._files.append(tally.result())
         zone = self._options.timezone or "UTC"
         coverage = Coverage(
             files=tuple(self._files),

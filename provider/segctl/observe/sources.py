@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from segctl.model.errors import UsageError
@@ -69,7 +70,8 @@ class Source:
 def found(names: Sequence[str]) -> Iterator[Source]:
     """Yield the files that are named, and all in folders that are, in the order of their names.
 
-    Links within folders are not followed; what is neither a file nor a folder is left out there.
+    Links within folders are not followed; what is neither a file nor a folder is left out there. A
+    folder that cannot be listed is yielded as a file that cannot be opened.
 
     Raises:
         UsageError: something named does not exist.
@@ -78,29 +80,44 @@ def found(names: Sequence[str]) -> Iterator[Source]:
         path = Path(name)
         if name == STDIN:
             yield Source(name="standard input", path=None)
-        elif path.is_dir():
+            continue
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            raise UsageError(f"{name}: there is no such file or folder") from None
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{name}: it cannot be looked at: {error}") from None
+        if S_ISDIR(mode):
             yield from (Source(name=str(one), path=one) for one in _walked(path))
-        elif path.exists():
-            yield Source(name=name, path=path)
         else:
-            raise UsageError(f"{name}: there is no such file or folder")
+            yield Source(name=name, path=path)
 
 
 def _walked(folder: Path) -> Iterator[Path]:
-    for top, folders, files in os.walk(folder):
+    failed: list[OSError] = []
+    for top, folders, files in os.walk(folder, onerror=failed.append):
         folders.sort()
         for name in sorted(files):
             path = Path(top, name)
-            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+            if not name.startswith(".") and _may_be_file(path):
                 yield path
+    yield from (Path(str(error.filename)) for error in failed)
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether a path in a folder is a file, or cannot be looked at: opening it says why."""
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return True
 
 
 class Text:
     """The text of one source: its head, and its lines.
 
-    `lines` may be read once. `cut` says why the text ends before its end, if it does, `problem` why
-    it is not read any further: it is a decompression bomb, or a line has no end. What was read
-    until then stays usable.
+    `lines` may be read once; `once` says that nothing of it can be read again, as of a pipe. `cut`
+    says why the text ends before its end, if it does, `problem` why it is not read any further: it
+    is a decompression bomb, or a line has no end. What was read until then stays usable.
     """
 
     def __init__(self, source: Source, *, digest: bool = False) -> None:
@@ -110,7 +127,9 @@ class Text:
             SourceError: it cannot be opened, or is of a kind that holds no lines.
         """
         self.cut = self.problem = ""
-        self._raw = _Counted(_opened(source), digest=digest)
+        file = _opened(source)
+        self.once = not file.seekable()
+        self._raw = _Counted(file, digest=digest)
         self._drained = source.path is not None
         self._file, self._packed = _unpacked(self._raw)
         self._head = self._block(HEAD)

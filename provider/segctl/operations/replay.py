@@ -57,7 +57,8 @@ class ReplayOptions:
 class ReplayResult:
     """What the records can show, what would become of them, and firewalls that cannot be judged.
 
-    `calibration` is how far devices were asked what they do. `rehearsed` is the plan with its rehearsal, where that was asked for.
+    `calibration` is how far devices were asked what they do. `rehearsed` is the plan with its
+    rehearsal, where that was asked for.
     """
 
     coverage: Coverage

@@ -25,6 +25,8 @@ UNREAD = "unread"
 _LOGS = frozenset({"traffic log", "traffic report", "kernel log"})
 #: So many files are shown in full in text; a document has all.
 _FILES = 20
+#: So many witnesses are.
+_WITNESSES = 200
 
 
 def coverage_json(coverage: Coverage) -> dict[str, Any]:
@@ -133,8 +135,11 @@ def coverage_text(coverage: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(lead="  ", text="nothing: no record could be used", style="bold red")
     for one in coverage["failed"]:
         yield Line(lead=f"  ! {one['device']}: ", text=one["why"], style="bold red")
-    for witness in coverage["witnesses"]:
+    for witness in coverage["witnesses"][:_WITNESSES]:
         yield from _witness_text(witness, coverage["timezone"])
+    if len(coverage["witnesses"]) > _WITNESSES:
+        number = counted(len(coverage["witnesses"]) - _WITNESSES, "more witness")
+        yield Line(lead="  ! ", text=f"{number}: --json has all", style="yellow")
     yield from _asked_text(coverage["asked"])
     yield from _counters_text(coverage["rule_counters"])
     yield from _files_text(coverage["files"])

@@ -5,16 +5,22 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
+import os
+import re
 import sys
 import tarfile
 import zipfile
 from importlib.util import find_spec
+from subprocess import run
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.model.errors import UsageError
+from segctl.observe.coverage import MOST_OTHERS, MOST_WITNESSES
 from segctl.observe.sources import MAX_LINE, Source, SourceError, Text, found
 from support.records import RECORDS, groups, look
 
@@ -199,3 +205,136 @@ def test_the_format_is_found_by_what_a_file_says(name: str, tmp_path: Path) -> N
         "ulogd": "ulogd JSON",
     }
     assert look(path).coverage.files[0].format.startswith(formats[kind])
+
+
+# --- what hides records ---------------------------------------------------------------------------
+
+
+def test_pipes_give_all_they_hold(tmp_path: Path) -> None:
+    """As of a shell's <(zcat a.gz): what was read to see what it is does not come again."""
+    lines = PLAIN.read_bytes().splitlines(keepends=True)
+    pipes = [tmp_path / "one", tmp_path / "two", tmp_path / "zipped"]
+    held = [b"".join(lines[:3]), b"".join(lines[3:]), _zipped()]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    writers = [
+        Thread(target=pipe.write_bytes, args=(data,), daemon=True)
+        for pipe, data in zip(pipes, held, strict=True)
+    ]
+    for writer in writers:
+        writer.start()
+    reading = look(*pipes)
+    for writer in writers:
+        writer.join()
+    assert groups(reading) == groups(look(PLAIN))
+    assert [one.records for one in reading.coverage.files] == [3, 3, 0]
+    assert "zip archive" in reading.coverage.files[2].problem
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path) -> None:
+    """A path that is too long cannot, whoever asks; neither can one that is not permitted."""
+    (tmp_path / "a.log").write_bytes(PLAIN.read_bytes())
+    top = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("n" * 250, dir_fd=top)
+        below = os.open("n" * 250, os.O_RDONLY, dir_fd=top)
+        os.close(top)
+        top = below
+    os.close(top)
+    files = {one.name: one for one in look(tmp_path).coverage.files}
+    (lost,) = files.keys() - {str(tmp_path / "a.log")}
+    assert "nnn" in lost
+    assert files[lost].problem == "it cannot be opened: File name too long"
+
+
+LOGS = (
+    "<response status='success'><result><log><logs count='{}'>{}</logs></log></result></response>"
+)
+
+
+def _entry() -> str:
+    return re.findall(r"<entry.*?</entry>", (RECORDS / "panos-log.xml").read_text(), re.DOTALL)[0]
+
+
+#: A process of its own, since a peak never falls.
+PEAK = """
+import resource, sys
+from segctl.observe.reading import ReadOptions, read
+file = read(sys.argv[1:], ReadOptions(now=2e9)).coverage.files[0]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file.records, file.problem)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is told in KB on Linux")
+@pytest.mark.parametrize(
+    ("junk", "problem"),
+    [
+        ("<x/>", "without a whole <entry>"),
+        (f"<entry>{'<x/>' * 5_000_000}", "without a whole <entry>"),
+        (f"<logs><entry/>{'<x/>' * 500}</logs>", ""),
+    ],
+    ids=["elements", "one entry", "many lists"],
+)
+def test_xml_takes_bounded_memory(junk: str, problem: str, tmp_path: Path) -> None:
+    """A byte of XML takes thirty in memory, as long as nothing of it is forgotten."""
+    path = tmp_path / "logs.xml"
+    path.write_text(LOGS.format(1, _entry() + junk * ((20 << 20) // len(junk))))
+    words = [sys.executable, "-c", PEAK, str(path)]
+    peak, records, *said = run(words, check=True, capture_output=True, text=True).stdout.split()
+    assert int(peak) < 300
+    assert records == "1"
+    assert problem in " ".join(said)
+
+
+def test_xml_with_a_dtd_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "logs.xml"
+    dtd = "<!DOCTYPE r [<!ENTITY rule 'poll'>]>"
+    path.write_text(f"<?xml version='1.0'?>{dtd}{LOGS.format(1, _entry())}")
+    file = look(path).coverage.files[0]
+    assert (file.records, file.problem) == (0, "it has a DTD, as no records of a device do")
+
+
+def test_a_refused_record_does_not_hide_that_others_are_missing(tmp_path: Path) -> None:
+    path = tmp_path / "logs.xml"
+    broken = _entry().replace("<src>10.20.2.5</src>", "<src>nowhere</src>").replace("1001", "1002")
+    path.write_text(LOGS.format(7, _entry() + broken))
+    file = look(path).coverage.files[0]
+    assert (file.records, file.refused) == (1, 1)
+    assert file.cut == "it says that it has 7 records, and has 2"
+
+
+def test_witnesses_that_are_made_up_are_refused_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "flood.log"
+    line = PLAIN.read_text().splitlines()[4]
+    made = [line.replace("0123TEST01", f"S{number:05}") for number in range(MOST_WITNESSES + 3)]
+    path.write_text("\n".join(made) + "\n")
+    reading = look(path)
+    assert len(reading.coverage.witnesses) == MOST_WITNESSES
+    assert reading.coverage.records == MOST_WITNESSES
+    (refused,) = reading.coverage.files[0].refusals
+    assert (refused.count, refused.line) == (3, MOST_WITNESSES + 1)
+    assert "made up" in refused.why
+
+
+def test_witnesses_of_records_without_a_name_for_them_are_bounded_too(tmp_path: Path) -> None:
+    path = tmp_path / "eve.json"
+    flow = json.loads((RECORDS / "suricata-eve.json").read_text().splitlines()[2])
+    made = [{**flow, "host": f"s{number}", "flow_id": number} for number in range(10_050)]
+    path.write_text("\n".join(map(json.dumps, made)) + "\n")
+    reading = look(path)
+    assert len(reading.coverage.witnesses) == MOST_WITNESSES
+    assert reading.coverage.refused == 50
+
+
+def test_types_of_other_records_are_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "types.xml"
+    made = [_entry().replace("TRAFFIC", f"T{number}") for number in range(500)]
+    path.write_text(LOGS.format(500, "".join(made)))
+    others = dict(look(path).coverage.files[0].others)
+    assert len(others) == MOST_OTHERS + 1
+    assert others["of further types"] == 500 - MOST_OTHERS
+
+
+def test_a_name_that_cannot_be_looked_at_is_an_error() -> None:
+    with pytest.raises(UsageError, match="it cannot be looked at"):
+        look(RECORDS / ("n" * 300))

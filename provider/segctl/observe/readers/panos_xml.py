@@ -43,8 +43,8 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
         try:
             found = records.observation(fields) if kind == "logs" else session_of(fields, context)
         except RefusedError as error:
-            told = " ".join(f"{name}={value}" for name, value in fields.items())
-            context.file.refuse(str(error), line_of(entry), told)
+            shown = " ".join(f"{name}={value}" for name, value in fields.items())
+            context.file.refuse(str(error), line_of(entry), shown)
             continue
         if found is not None:
             yield found
