@@ -35,7 +35,7 @@ from segctl.report.drawing import (
     place,
     svg,
 )
-from segctl.report.drawing.picture import LEVELS, strength_of
+from segctl.report.drawing.picture import LEVELS, strength_of, together
 from segctl.report.drawing.placing import label_width
 from segctl.report.drawing.stamp import drawn_from, stamp_of
 
@@ -300,6 +300,17 @@ def test_drawio_has_shapes_that_belong_to_each_other() -> None:
 )
 def test_how_far_a_flow_goes(flow: Flow, strength: str) -> None:
     assert strength_of(flow) == strength
+
+
+def test_a_protocol_of_several_flows_is_told_once() -> None:
+    reads = Flow(id="r", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),))
+    writes = Flow(
+        id="w",
+        protocols=(ProtocolUse(protocol="modbus", classes=("read", "write")),),
+        applications=("ssl",),
+    )
+    assert together([reads, writes]) == ("modbus: read, write", "ssl")
+    assert together([Flow(id="a"), reads]) == ("modbus: read", "any application")
 
 
 def test_what_is_expired_or_absent_is_not_drawn() -> None:

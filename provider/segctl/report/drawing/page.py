@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _STYLE = """\
 body { max-width: none }
+th, td { overflow-wrap: normal }
 .drawing { overflow: auto; border: 1px solid var(--line); margin: 1rem 0 }
 .drawing svg { display: block; height: auto; min-width: 60rem; max-width: none }
 @media print { .drawing { overflow: visible; border: 0 }

@@ -6,7 +6,7 @@ A picture has no coordinates. Large plants are folded: one box stands for severa
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -55,6 +55,8 @@ _LEVEL_OF_KIND: Mapping[str, float] = {
     "safety": 1,
     "wireless": 1,
 }
+#: What a flow permits that names nothing.
+_ANYTHING = "any application"
 #: More zones than this are folded, unless the caller says how.
 READABLE = 60
 #: More sites than this are folded to one box each.
@@ -187,7 +189,22 @@ def labels_of(flow: Flow) -> tuple[str, ...]:
     found = [f"{use.protocol}: {', '.join(use.classes)}" for use in flow.protocols]
     found += flow.applications
     found += map(str, flow.services)
-    return tuple(found) or ("any application",)
+    return tuple(found) or (_ANYTHING,)
+
+
+def together(flows: Sequence[Flow]) -> tuple[str, ...]:
+    """Return what several flows permit, each protocol once with all its classes."""
+    uses: dict[str, dict[str, None]] = {}
+    for flow in flows:
+        for use in flow.protocols:
+            uses.setdefault(use.protocol, {}).update(dict.fromkeys(use.classes))
+    named = [f"{name}: {', '.join(classes)}" for name, classes in uses.items()]
+    rest = (
+        replace(flow, protocols=())
+        for flow in flows
+        if not flow.protocols or flow.services or flow.applications
+    )
+    return tuple(dict.fromkeys((*named, *(label for flow in rest for label in labels_of(flow)))))
 
 
 def level_text(level: float | None) -> str:
@@ -325,14 +342,13 @@ def _joins(flow: Flow, source: str, target: str) -> bool:
 def _arrow(
     source: str, target: str, flows: Sequence[tuple[Conduit, Flow, frozenset[str]]]
 ) -> Arrow:
-    labels = dict.fromkeys(label for _, flow, _ in flows for label in labels_of(flow))
     expires = sorted(
         f"until {conduit.expires.isoformat()}" for conduit, _, _ in flows if conduit.expires
     )
     return Arrow(
         source=source,
         target=target,
-        labels=tuple(labels),
+        labels=together([flow for _, flow, _ in flows]),
         strength=strongest(strength_of(flow) for _, flow, _ in flows),
         conduits=tuple(dict.fromkeys(conduit.key for conduit, _, _ in flows)),
         walls=tuple(sorted({name for _, _, walls in flows for name in walls})),
