@@ -139,13 +139,12 @@ def _group(group: Element, scopes: list[Element]) -> Iterator[tuple[str, Protect
     for kind in _KINDS:
         for name in _members(group, f"{kind}/member"):
             defined = _first(scopes, f"profiles/{kind}/entry").get(name)
-            effect, why = (
-                (_PREDEFINED.get((kind, name), "unknown"), "")
-                if defined is None
-                else _effect(kind, defined)
-            )
-            if defined is None and effect == "unknown":
-                why = "what it does is not among the device's own profiles"
+            if defined is not None:
+                effect, why = _effect(kind, defined)
+            elif (kind, name) in _PREDEFINED:
+                effect, why = _PREDEFINED[kind, name], ""
+            else:
+                effect, why = "unknown", "what it does is not among the device's own profiles"
             yield kind, Protection(profile=name, effect=effect, why=why)
 
 
