@@ -427,11 +427,11 @@ def test_tables_hold_no_formula(well: Plant, tmp_path: Path) -> None:
         taken(well, tmp_path / "one", "--csv", "--sr", "SR 2.1 RE 1")
     finally:
         well.edit("group_vars/plant.yml", formula, reason)
-    with (tmp_path / "one/evidence.csv").open(encoding="utf-8-sig", newline="") as stream:
+    with (tmp_path / "one/evidence.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["result"] for row in rows} == {"satisfied", "not_applicable"}
     assert {row["serial"] for row in rows if row["device"]} == {"007000000001"}
-    with (tmp_path / "one/permissions.csv").open(encoding="utf-8-sig", newline="") as stream:
+    with (tmp_path / "one/permissions.csv").open(encoding="utf-8", newline="") as stream:
         permissions = list(csv.DictReader(stream))
     assert {(row["conduit"], row["flow"], row["reason"]) for row in permissions} == {
         ("plant/maintenance", "shell", "The supplier's support"),
