@@ -216,6 +216,29 @@ def test_everything_is_as_before(well: Plant, tmp_path: Path) -> None:
     assert {key for key in found if key[1] not in OF_SEVERAL} == set(satisfied())
 
 
+def test_a_zone_that_nobody_declared_is_a_way_in(well: Plant, tmp_path: Path) -> None:
+    zone = f"<entry name='EXT'><network>{members('layer3', 'ethernet1/4.7')}</network></entry>"
+    with changed(well.fleet, "set", f"{VSYS}/zone", zone):
+        before = taken(well, tmp_path / "before", "--sr", "5.2")
+        with changed(well.fleet, *permit("EXT", "CTRL")):
+            after = taken(well, tmp_path / "after", "--sr", "5.2")
+    assert finding(before, "plant/control", "SR 5.2")["state"] == "satisfied"
+    found = finding(after, "plant/control", "SR 5.2")
+    assert found["state"] == "not_satisfied"
+    assert "that the inventory does not have: theirs" in found["why"]
+
+
+def test_answers_of_servers_must_be_inspected(well: Plant, tmp_path: Path) -> None:
+    tag = "disable-server-response-inspection"
+    option = f"<option><{tag}>yes</{tag}></option>"
+    rule = f"{RULES}/entry[@name='plant.polling.modbus']"
+    with changed(well.fleet, "set", rule, option):
+        document = taken(well, tmp_path / "one", "--sr", "SR 3.2")
+    found = finding(document, "plant/control", "SR 3.2")
+    assert found["state"] == "not_satisfied"
+    assert "answers of servers are not inspected" in found["why"]
+
+
 # --- what is not satisfied -----------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from segctl.model.policy import Rule
 
+#: Users of a rule that nobody has to be known for.
+_ANYONE: Final = frozenset({ANY, "unknown", "pre-logon"})
 _SHARED_PORTS: Final = ("vlan", "loopback", "tunnel")
 
 
@@ -156,7 +158,11 @@ def boundary(scene: Scene) -> Seen:
 
 
 def compared(scene: Scene, expected: str, *, permitted_only: bool = False) -> Seen:
-    """Return what the proof says of a zone."""
+    """Return what the proof says of a zone, and rules with zones that it does not know."""
+    stray = [rule.name for rule in scene.rules if scene.strangers(rule)]
+    if stray:
+        text = f"rules with zones of the firewall that the inventory does not have: {listed(stray)}"
+        return Seen(verdict="bad", observed=text, expected=expected)
     proof = scene.witness.proof
     if proof is None:
         text = f"what passes could not be compared with the conduits: {scene.witness.unproved}"
@@ -268,7 +274,7 @@ def human_users(scene: Scene) -> Seen:
     rules = [
         rule for rule in scene.rules if scene.enters(rule) and meets(scene, rule, "interactive")
     ]
-    anyone = [rule.name for rule in rules if ANY in rule.users or not rule.users]
+    anyone = [rule.name for rule in rules if not rule.users or {*rule.users} & _ANYONE]
     if anyone:
         text = f"interactive access for anyone: {listed(anyone)}"
         return Seen(verdict="bad", observed=text, expected=expected)

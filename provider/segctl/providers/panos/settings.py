@@ -154,7 +154,7 @@ def _group(group: Element, scopes: list[Element]) -> Iterator[tuple[str, Protect
                 effect, why = _PREDEFINED[kind, name], ""
             else:
                 effect, why = "unknown", "what it does is not among the device's own profiles"
-            # names that administrators chose are not kept: see the ADR about snapshots
+            # snapshots keep no name that administrators chose (ADR 23)
             shown = name if (kind, name) in _PREDEFINED and defined is None else OWN
             yield kind, Protection(profile=shown, effect=effect, why=why)
 
