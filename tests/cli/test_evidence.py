@@ -14,6 +14,7 @@ import pytest
 
 from cli_support import RULES, VSYS, Plant
 from segctl.report.oscal import oscal_json
+from support.cells import cells
 from support.evidence import PROTECTION, SETTING, SYSTEM, changed, provisioned
 from support.signatures import ssh_keys
 
@@ -293,6 +294,28 @@ def test_a_factory_new_firewall_satisfies_nothing_of_the_boundary(
     held = {sr for (_, sr), state in found.items() if state == "satisfied"}
     # of an empty rule base these can be shown all the same: nothing passes, and where the zone is
     assert held <= {"SR 1.13", "SR 2.1", "SR 2.11", "SR 5.1", "SR 5.1 RE 1"}, held
+
+
+def test_a_gateway_shows_its_boundary_and_no_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with cells(tmp_path, capsys, "gw2") as plant:
+        assert plant("apply", "--auto-approve").code == 0
+        file = tmp_path / "hosts.yml"
+        text = file.read_text(encoding="utf-8")
+        zone = "          cell-2:\n            networks"
+        assert text.count(zone) == 1
+        levels = "          cell-2:\n            security_level: 4\n            networks"
+        file.write_text(text.replace(zone, levels), encoding="utf-8")
+        done = plant("evidence", "-o", str(tmp_path / "one"), "--json")
+    assert done.code == 0, done.err
+    found = states(done.json)
+    held = {sr for (zone, sr), state in found.items() if state == "satisfied"}
+    assert {"SR 5.1", "SR 5.2", "SR 3.4"} <= held
+    assert not held & {"SR 2.8", "SR 3.1", "SR 3.2", "SR 5.2 RE 3", "SR 6.2", "SR 7.1", "SR 7.7"}
+    why = finding(done.json, "plant/cell-2", "SR 7.1")["why"]
+    assert why == "gw2: the settings of the firewall are not known"
 
 
 # --- snapshots and decisions ---------------------------------------------------------------------
