@@ -96,6 +96,9 @@ TRIED: dict[str, list[list[str]] | str] = {
     "usage": [["usage"], ["usage", "--since", "30d"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
+    "evidence": [["evidence", "--html", "--csv", "--oscal"]],
+    "evidence verify": [["evidence", "verify", "evidence0"]],
+    "evidence diff": [["evidence", "diff", "evidence0", "evidence1--json"]],
     "discover": [
         ["discover", "records", "--markdown=markdown.out", "--html=html.out"],
         ["discover", "records", "--grade=zone", f"--leases=10.20.2.{TEXT}"],
@@ -246,14 +249,21 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(one)
 
 
+def _fresh(words: list[str]) -> str:
+    """What the folder is called that a command needs anew each time."""
+    if "import" in words:
+        return "imported"
+    return "evidence" if words[0] == "evidence" and words[1].startswith("-") else ""
+
+
 def test_no_form_of_any_command_steers_its_reader(hostile: Plant) -> None:
     ours = {path for path in hostile.folder.rglob("*") if path.is_file()}
     seen = ""
     for tried in TRIED.values():
         for words in tried if isinstance(tried, list) else ():
             for more in ([], ["--json"], ["--json-lines"]):
-                if "import" in words:
-                    more = [*more, "-o", f"imported{len(more)}{''.join(more)}"]  # noqa: PLW2901 - a new folder each
+                if fresh := _fresh(words):
+                    more = [*more, "-o", f"{fresh}{len(more)}{''.join(more)}"]  # noqa: PLW2901 - a new folder each
                 assert run([*hostile.where, *words, *more]) in {0, 1, 2}
                 out, err = hostile.capsys.readouterr()
                 assert not steering(out), (words, more)

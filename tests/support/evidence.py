@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from textwrap import dedent
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cli_support import PASSWORD, USER, VSYS, Plant
+from lxml import etree
+
+from cli_support import PASSWORD, USER, VSYS
+from segctl.cli import run
 from segctl_mocks import HostSpec, serve_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import pytest
+    from segctl_mocks import Fleet
 
 DEVICE: Final = "/config/devices/entry[@name='localhost.localdomain']"
 SYSTEM: Final = f"{DEVICE}/deviceconfig/system"
@@ -115,25 +118,34 @@ _MATCHES: Final = "".join(
     "<send-syslog><member>siem</member></send-syslog></entry>"
     for kind in ("traffic", "threat")
 )
+#: A part of the port of the remote service, which no zone has.
+SUBINTERFACE: Final = (
+    f"{DEVICE}/network/interface/ethernet/entry[@name='ethernet1/4']/layer3/units",
+    "<entry name='ethernet1/4.7'/>",
+)
 #: What an administrator set beside: places and elements.
 PREPARED: Final = (
     (
         f"{DEVICE}/deviceconfig",
-        f"<system><service>{_SERVICE}</service><ntp-servers>"
-        "<primary-ntp-server><ntp-server-address>10.20.2.7</ntp-server-address>"
-        f"{_KEY}</primary-ntp-server>"
-        "<secondary-ntp-server><ntp-server-address>10.20.2.8</ntp-server-address>"
-        f"{_KEY}</secondary-ntp-server></ntp-servers></system>"
-        "<setting><ctd><tcp-bypass-exceed-queue>no</tcp-bypass-exceed-queue>"
-        "<udp-bypass-exceed-queue>no</udp-bypass-exceed-queue></ctd>"
-        "<application><bypass-exceed-queue>no</bypass-exceed-queue></application>"
-        "<tcp><bypass-exceed-oo-queue>no</bypass-exceed-oo-queue></tcp></setting>",
+        (
+            f"<system><service>{_SERVICE}</service><ntp-servers>"
+            "<primary-ntp-server><ntp-server-address>10.20.2.7</ntp-server-address>"
+            f"{_KEY}</primary-ntp-server>"
+            "<secondary-ntp-server><ntp-server-address>10.20.2.8</ntp-server-address>"
+            f"{_KEY}</secondary-ntp-server></ntp-servers></system>"
+            "<setting><ctd><tcp-bypass-exceed-queue>no</tcp-bypass-exceed-queue>"
+            "<udp-bypass-exceed-queue>no</udp-bypass-exceed-queue></ctd>"
+            "<application><bypass-exceed-queue>no</bypass-exceed-queue></application>"
+            "<tcp><bypass-exceed-oo-queue>no</bypass-exceed-oo-queue></tcp></setting>"
+        ),
     ),
     (PROTECTION, _PROFILE),
     (
         "/config/shared/log-settings/syslog",
-        "<entry name='siem'><server><entry name='one'><server>10.20.2.9</server>"
-        "<transport>UDP</transport><port>514</port></entry></server></entry>",
+        (
+            "<entry name='siem'><server><entry name='one'><server>10.20.2.9</server>"
+            "<transport>UDP</transport><port>514</port></entry></server></entry>"
+        ),
     ),
     (f"{FORWARDING}/entry[@name='to-siem']", f"<match-list>{_MATCHES}</match-list>"),
     *(
@@ -154,8 +166,10 @@ def write(folder: Path) -> None:
         path.write_text(dedent(text), encoding="utf-8")
 
 
-def serve(folder: Path) -> AbstractContextManager[object]:
-    """Serve the plant's firewall."""
+@contextmanager
+def provisioned(folder: Path) -> Generator[Fleet]:
+    """Serve the plant's firewall, prepared and provisioned."""
+    write(folder)
     spec = HostSpec(
         user=USER,
         password=PASSWORD,
@@ -164,16 +178,56 @@ def serve(folder: Path) -> AbstractContextManager[object]:
         log_forwarding=["to-siem"],
         serial="007000000001",
     )
-    return serve_fleet({"fw1": spec}, overlay=folder / "mocks.yml")
-
-
-def shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> Generator[Plant]:
-    """Yield the plant, provisioned and prepared."""
-    write(folder)
-    with serve(folder) as fleet:
-        plant = Plant(folder, fleet, capsys)  # type: ignore[arg-type] # a fleet
+    with serve_fleet({"fw1": spec}, overlay=folder / "mocks.yml") as fleet:
         for xpath, element in PREPARED:
-            plant.fleet["fw1"].edit("set", xpath, element, commit=True)
-        done = plant("apply", "--auto-approve")
-        assert done.code == 0, (done.err, done.out)
-        yield plant
+            fleet["fw1"].edit("set", xpath, element)
+        fleet["fw1"].edit("set", *SUBINTERFACE, commit=True)
+        where = [word for name in ("hosts.yml", "mocks.yml") for word in ("-i", f"{folder / name}")]
+        assert run([*where, "apply", "--auto-approve"]) == 0
+        yield fleet
+
+
+@contextmanager
+def changed(fleet: Fleet, action: str, xpath: str, element: str = "") -> Generator[None]:
+    """Make one change of the firewall, and take it back afterwards."""
+    mock = fleet["fw1"]
+    held = etree.fromstring(mock.running())
+    place = xpath.removeprefix("/config/") if action != "set" else ""
+    if action == "set":  # what is set is one new element below the place
+        tag = etree.fromstring(element)
+        name = tag.get("name")
+        made = f"{xpath}/{tag.tag}" + (f"[@name='{name}']" if name else "")
+        before = held.find(made.removeprefix("/config/"))
+        back = ("delete", made, "") if before is None else ("edit", made, _text(before))
+    else:
+        before = held.find(place)
+        assert before is not None, f"there is nothing at {xpath}"
+        parent = xpath[: _parent(xpath)]
+        back = (
+            ("set", parent, _text(before)) if action == "delete" else ("edit", xpath, _text(before))
+        )
+    mock.edit(action, xpath, element, commit=True)
+    try:
+        yield
+    finally:
+        mock.edit(*back, commit=True)
+
+
+def _text(element: Any) -> str:
+    copy = etree.fromstring(etree.tostring(element))
+    for one in copy.iter():
+        one.tail = None
+        for name in ("admin", "dirtyId", "time", "uuid"):
+            if name in one.attrib:
+                del one.attrib[name]
+    return etree.tostring(copy).decode()
+
+
+def _parent(xpath: str) -> int:
+    """Return where the last step of a path begins; slashes in names do not count."""
+    depth, at = 0, 0
+    for number, char in enumerate(xpath):
+        depth += {"[": 1, "]": -1}.get(char, 0)
+        if char == "/" and not depth:
+            at = number
+    return at

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segctl.evidence.scene import OUTSIDE, UNTRUSTED, Scene, Seen, listed
+from segctl.compiler.naming import label
+from segctl.evidence.scene import OUTSIDE, UNTRUSTED, Scene, Seen, Verdict, listed
 from segctl.evidence.words import meets, unplaced
 from segctl.model.policy import ANY
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from segctl.model.policy import Rule
 
+#: Users of a rule that nobody has to be known for.
+_ANYONE: Final = frozenset({ANY, "unknown", "pre-logon"})
 _SHARED_PORTS: Final = ("vlan", "loopback", "tunnel")
 
 
@@ -45,9 +48,9 @@ def segmentation(scene: Scene) -> Seen:
             f"{scene.name} has {listed(zone.interfaces)}, declared are {listed(bound.interfaces)}"
         )
         return Seen(verdict="bad", observed=text, expected=expected)
-    for other in scene.live.zones:
-        if other.name != zone.name and {*other.interfaces} & {*zone.interfaces}:
-            text = f"{zone.name} and {other.name} share an interface"
+    for near in scene.live.zones:
+        if near.name != zone.name and {*near.interfaces} & {*zone.interfaces}:
+            text = f"{zone.name} and {near.name} share an interface"
             return Seen(verdict="bad", observed=text, expected=expected)
     if not scene.zone.networks:
         text = f"{scene.name} has {listed(zone.interfaces)}; the inventory names no networks of it"
@@ -75,7 +78,7 @@ def physical(scene: Scene) -> Seen:
             continue
         other = scene.side(zone.name)
         if other != own:
-            verdict = "unknown" if other == "unknown" else "bad"
+            verdict: Verdict = "unknown" if other == "unknown" else "bad"
             text = f"{listed(sorted(meet))} also carries {zone.name}, which is {other}"
             return Seen(verdict=verdict, observed=text, expected=expected)
     text = f"port {listed(sorted(ports))} carries only zones on the same side"
@@ -104,7 +107,7 @@ def independence(scene: Scene) -> Seen:
         text = f"rules use {listed(fetched)}, which the firewall fetches from elsewhere"
         return Seen(verdict="bad", observed=text, expected=expected)
     known = scene.live.management
-    if known is None or known.unread:
+    if known is None or known.unread or not known.needs:
         text = "which servers the firewall needs is not known"
         return Seen(verdict="unknown", observed=text, expected=expected)
     unsure: list[str] = []
@@ -155,7 +158,11 @@ def boundary(scene: Scene) -> Seen:
 
 
 def compared(scene: Scene, expected: str, *, permitted_only: bool = False) -> Seen:
-    """Return what the proof says of a zone."""
+    """Return what the proof says of a zone, and rules with zones that it does not know."""
+    stray = [rule.name for rule in scene.rules if scene.strangers(rule)]
+    if stray:
+        text = f"rules with zones of the firewall that the inventory does not have: {listed(stray)}"
+        return Seen(verdict="bad", observed=text, expected=expected)
     proof = scene.witness.proof
     if proof is None:
         text = f"what passes could not be compared with the conduits: {scene.witness.unproved}"
@@ -267,7 +274,7 @@ def human_users(scene: Scene) -> Seen:
     rules = [
         rule for rule in scene.rules if scene.enters(rule) and meets(scene, rule, "interactive")
     ]
-    anyone = [rule.name for rule in rules if ANY in rule.users or not rule.users]
+    anyone = [rule.name for rule in rules if not rule.users or {*rule.users} & _ANYONE]
     if anyone:
         text = f"interactive access for anyone: {listed(anyone)}"
         return Seen(verdict="bad", observed=text, expected=expected)
@@ -341,7 +348,7 @@ def protocol_valid(scene: Scene) -> Seen:
     """Industrial protocols are recognised, not only their ports."""
     expected = "rules of industrial protocols name applications; no application override"
     flows = {
-        (conduit.key, flow.id)
+        (label(conduit), flow.id)
         for conduit in scene.conduits
         for flow in conduit.flows
         if flow.protocols
@@ -402,7 +409,7 @@ def least_functionality(scene: Scene) -> Seen:
     for name in ("telnet", "http"):
         value = held.values.get(f"{name} disabled")
         if value != "yes":
-            verdict = "unknown" if value is None else "bad"
+            verdict: Verdict = "unknown" if value is None else "bad"
             text = f"management by {name} is {'not shown to be off' if value is None else 'on'}"
             return Seen(verdict=verdict, observed=text, expected=expected)
     known = scene.live.management

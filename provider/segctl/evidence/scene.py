@@ -128,6 +128,12 @@ class Scene:
         )
         return tuple(name for name in dict.fromkeys(found) if name != self.name)
 
+    def strangers(self, rule: Rule) -> frozenset[str]:
+        """Return the zones on the other side of a rule that are on the firewall only."""
+        foreign = {zone.name for zone in self.live.zones} - self.zones.keys()
+        peers = {*self.peers(rule)}
+        return frozenset(foreign if ANY in peers else peers - self.zones.keys() - {ANY})
+
     @cached_property
     def zones(self) -> dict[str, Zone]:
         """The zones of the inventory by the firewall's names."""

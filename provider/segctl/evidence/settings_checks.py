@@ -239,7 +239,7 @@ def fail_close(scene: Scene) -> Seen:
     for name in _BYPASSES:
         value = held.values.get(name)
         if value != "no":
-            verdict = "unknown" if value is None else "bad"
+            verdict: Verdict = "unknown" if value is None else "bad"
             text = f"{name} is {'not shown to be off' if value is None else 'on'}"
             return Seen(verdict=verdict, observed=text, expected=expected)
     return Seen(verdict="ok", observed="no queue is bypassed", expected=expected)

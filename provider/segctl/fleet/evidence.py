@@ -104,9 +104,9 @@ def witness_of_document(asked: Asked, document: bytes, kept: str = "") -> Witnes
         try:
             kept = snapshot_of(device.name, str(device.scope), document, speaks, now=now).dumps()
         except UnsupportedError as error:
-            found = replace(found, findings=(*found.findings, error.message))
-        requests = speaks.cited(document) if isinstance(speaks, Citing) else {}
-        found = replace(found, requests=requests)
+            found = replace(found, findings=(*found.findings, str(error)))
+        if isinstance(speaks, Citing):
+            found = replace(found, requests=speaks.cited(document))
     return _compared(asked, document, replace(found, kept=kept))
 
 

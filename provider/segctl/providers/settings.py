@@ -13,9 +13,16 @@ Effect: TypeAlias = Literal["blocks", "default", "alerts", "allows", "unknown"]
 EFFECTS: Final[tuple[Effect, ...]] = ("allows", "alerts", "default", "blocks")
 
 
+#: What stands for the name of a profile that is not the vendor's.
+OWN: Final = "own"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """What one kind of profile of a group does; `why` says more where it does not simply block."""
+    """What one kind of profile of a group does; `why` says more where it does not simply block.
+
+    `profile` is the vendor's name, or `OWN`.
+    """
 
     profile: str
     effect: Effect

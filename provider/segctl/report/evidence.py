@@ -325,11 +325,7 @@ def evidence_csv(document: Mapping[str, Any]) -> str:
                     decided["expires"],
                 ]
                 lines.append(csv_line(cells))
-    return _BOM + "\n".join(lines) + "\n"
-
-
-#: Spreadsheets take a table for UTF-8 by it.
-_BOM: Final = "\ufeff"
+    return "\n".join(lines) + "\n"
 
 
 def permissions_csv(document: Mapping[str, Any]) -> str:
@@ -360,7 +356,7 @@ def permissions_csv(document: Mapping[str, Any]) -> str:
                 one["mode"],
             ]
             lines.append(csv_line(cells))
-    return _BOM + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 # --- text ----------------------------------------------------------------------------------------

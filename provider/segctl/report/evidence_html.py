@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.report.escape import html_text
 from segctl.report.evidence import WORDS
@@ -52,8 +52,8 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 
 
 def _text(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return html_text(", ".join(map(str, value)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] # from JSON
+    if isinstance(value, list):
+        return html_text(", ".join(map(str, cast("list[object]", value))))
     return html_text("" if value is None else str(value))
 
 
@@ -82,8 +82,8 @@ def _evidence(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _table(heads, map(_row, zone["findings"]))
         yield "</div></details>"
     yield "<h2>Firewalls</h2>"
-    heads = ("Firewall", "Serial", "Version", "Content", "Read", "Compared", "SHA-256", "Kept in")
-    yield from _table(heads, map(_device, document["devices"]))
+    columns = ("Firewall", "Serial", "Version", "Content", "Read", "Compared", "SHA-256", "Kept in")
+    yield from _table(columns, map(_device, document["devices"]))
     yield from _groups(document)
     yield from _conduits_due(document)
     yield from _past(document)
@@ -184,7 +184,7 @@ def _specification(document: Mapping[str, Any]) -> Iterator[str]:
     )
     for zone in document["zones"]:
         yield f"<h2>Zone {_text(zone['zone'])}</h2>"
-        levels = zone["sl_t"] or {}
+        levels: dict[str, int] = zone["sl_t"] or {}
         joined = [
             one["conduit"]
             for one in document["conduits"]

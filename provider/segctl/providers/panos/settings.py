@@ -10,13 +10,14 @@ what each signature says).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError
 from segctl.providers.panos import references
 from segctl.providers.panos.pushed import TEMPLATE
 from segctl.providers.panos.small import small
-from segctl.providers.settings import EFFECTS, Effect, Protection, Settings
+from segctl.providers.settings import EFFECTS, OWN, Effect, Protection, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,6 +74,14 @@ _SWITCHES: Final = (
     "discard-tcp-split-handshake",
     "tcp-reject-non-syn",
 )
+#: Types of logs, scans, and what a setting may say: nothing else is kept of them.
+_LOGS: Final = frozenset(
+    {"traffic", "threat", "wildfire", "url", "data", "tunnel", "auth", "decryption"}
+)
+_SCANS: Final = frozenset({"8001", "8002", "8003", "8006"})
+_SWITCH: Final = re.compile("yes|no")
+_TIMEZONE: Final = re.compile(r"UTC|GMT|[A-Z][A-Za-z]{2,}(/[A-Z][A-Za-z_+0-9-]{1,30}){1,2}")
+_DAY: Final = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2}")
 _FLOODS: Final = ("tcp-syn", "udp", "icmp", "icmpv6", "other-ip")
 _SENDERS: Final = ("send-syslog", "send-email", "send-snmptrap", "send-http")
 
@@ -139,14 +148,15 @@ def _group(group: Element, scopes: list[Element]) -> Iterator[tuple[str, Protect
     for kind in _KINDS:
         for name in _members(group, f"{kind}/member"):
             defined = _first(scopes, f"profiles/{kind}/entry").get(name)
-            effect, why = (
-                (_PREDEFINED.get((kind, name), "unknown"), "")
-                if defined is None
-                else _effect(kind, defined)
-            )
-            if defined is None and effect == "unknown":
-                why = "what it does is not among the device's own profiles"
-            yield kind, Protection(profile=name, effect=effect, why=why)
+            if defined is not None:
+                effect, why = _effect(kind, defined)
+            elif (kind, name) in _PREDEFINED:
+                effect, why = _PREDEFINED[kind, name], ""
+            else:
+                effect, why = "unknown", "what it does is not among the device's own profiles"
+            # snapshots keep no name that administrators chose (ADR 23)
+            shown = name if (kind, name) in _PREDEFINED and defined is None else OWN
+            yield kind, Protection(profile=shown, effect=effect, why=why)
 
 
 def _effect(kind: str, profile: Element) -> tuple[Effect, str]:
@@ -178,7 +188,8 @@ def _decoder(profile: Element, name: str) -> tuple[Effect, str]:
     for entry in profile.iterfind("decoder/entry"):
         if entry.get("name") == name:
             action = _text(entry, "action") or "allow"
-            return ("blocks" if action == "default" else _of_action(action)), action
+            effect = "blocks" if action == "default" else _of_action(action)
+            return effect, "unknown" if effect == "unknown" else action
     return "allows", "allow"
 
 
@@ -234,8 +245,9 @@ def _forwarded(profile: Element) -> Iterator[str]:
         sent = _text(entry, "send-to-panorama") == "yes" or any(
             entry.find(f"{sender}/member") is not None for sender in _SENDERS
         )
-        if sent and _text(entry, "filter") in ("", "All Logs"):
-            yield _text(entry, "log-type")
+        kind = _text(entry, "log-type")
+        if sent and kind in _LOGS and _text(entry, "filter") in ("", "All Logs"):
+            yield kind
 
 
 def _zones(scopes: list[Element], networks: list[Element]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -259,9 +271,10 @@ def _protections(profile: Element) -> Iterator[str]:
         if _text(profile, f"flood/{name}/enable") == "yes":
             yield f"flood {name}"
     for entry in profile.iterfind("scan/entry"):
-        action = entry.find("action")
-        if action is not None and len(action) and action[0].tag in ("block", "block-ip"):
-            yield f"scan {entry.get('name')}"
+        action, name = entry.find("action"), entry.get("name", "")
+        blocks = action is not None and len(action) and action[0].tag in ("block", "block-ip")
+        if blocks and name in _SCANS:
+            yield f"scan {name}"
 
 
 def _values(
@@ -269,7 +282,8 @@ def _values(
 ) -> Iterator[tuple[str, str]]:
     config = [found for root in devices for found in root.iterfind(".//deviceconfig")]
     for name, path in _VALUES.items():
-        if text := next((text for one in config if (text := _text(one, path))), ""):
+        text = next((text for one in config if (text := _text(one, path))), "")
+        if (_TIMEZONE if name == "timezone" else _SWITCH).fullmatch(text):
             yield name, text
     asked = [
         server
@@ -288,5 +302,5 @@ def _values(
         if _text(rule, "disabled") != "yes"
     )
     yield "application override rules", str(overrides)
-    if released := _text(system, "result/system/app-release-date"):
-        yield "content released", released
+    if released := _DAY.match(_text(system, "result/system/app-release-date")):
+        yield "content released", released[0]
