@@ -23,6 +23,7 @@ from segctl.planning.documents import schema
 if TYPE_CHECKING:
     from pathlib import Path
 
+CONTAINING = ("--for", "--reason", "--cut-essential", "--until-restart", "--auto-approve")
 COMMANDS = {
     "validate": (),
     "explain": ("RULE",),
@@ -74,6 +75,12 @@ COMMANDS = {
         "--notify",
         "--drawing",
     ),
+    "contain host": ("ADDRESS", *CONTAINING),
+    "contain asset": ("NAME", *CONTAINING),
+    "contain zone": ("NAME", *CONTAINING),
+    "contain list": (),
+    "contain status": ("--heal",),
+    "contain release": ("NAME", "--reason"),
     "history": ("[HOST|verify]", "--since", "--expect", "--csv"),
     "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),
     "check": (
@@ -311,7 +318,7 @@ def test_the_help_of_segctl_lists_every_command(capsys: pytest.CaptureFixture[st
 
 
 def test_every_command_has_examples_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert EXAMPLES.keys() == {"", "mock", *COMMANDS, "fmt", "snapshot", "verify"}
+    assert EXAMPLES.keys() == {"", "contain", "mock", *COMMANDS, "fmt", "snapshot", "verify"}
     for command, lines in EXAMPLES.items():
         assert run([*command.split(), "--help"]) == 0
         text = capsys.readouterr().out

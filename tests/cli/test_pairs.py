@@ -159,3 +159,67 @@ def test_usage_is_counted_by_both_members(plant: Plant) -> None:
     (unknown,) = (one for one in document["devices"][0]["rules"] if one["rule"] == POLL)
     assert unknown["usage"] == "not_counted"
     assert unknown["why"].startswith("fw1-b: ")
+
+
+def prepared(plant: Plant) -> None:
+    path = plant.folder / "group_vars/plant.yml"
+    path.write_text(path.read_text("utf-8") + "segctl_containment: {}\n", encoding="utf-8")
+    assert plant("apply", "--auto-approve").code == 0
+
+
+def contain(plant: Plant, *words: str) -> dict[str, list[str]]:
+    """Contain scada1; return what is open on each firewall, by name."""
+    done = plant(
+        *("contain", "asset", "scada1", "--for", "1h", "--reason", "test", *words),
+        *("--auto-approve", "--json"),
+    )
+    found = {one["device"]: one["open"] for one in done.json["devices"]}
+    assert done.json["contained"] is (done.code == 0) is (not any(found.values()))
+    return found
+
+
+def held(mock: PanosMock) -> bool:
+    return "segctl-contained" in mock.device.userid.held().get("10.20.2.5", ())
+
+
+def test_each_member_contains_and_a_failover_changes_nothing(plant: Plant) -> None:
+    prepared(plant)
+    assert contain(plant) == {"fw1": [], "fw1-b": [], "fw2": []}
+    assert all(held(mock) for mock in members(plant))
+    room(plant).fail_over()
+    assert plant("contain", "status").code == 0
+    asked = ("--from", "scada1", "--to", "plc1", "--application", "modbus.read", "--port", "502")
+    assert plant("check", *asked, "--expect", "deny").code == 0
+    assert "10.20.2.5 is contained until" in plant("plan").out
+    assert plant("contain", "release", "scada1").code == 0
+    assert not any(held(mock) for mock in members(plant))
+
+
+def test_what_the_passive_member_does_not_get_is_a_gap_until_it_leads(plant: Plant) -> None:
+    prepared(plant)
+    room(plant).tags = False
+    found = contain(plant)
+    assert found["fw1"] == found["fw2"] == []
+    assert any("is not registered" in text for text in found["fw1-b"])
+    assert any("passive" in text for text in found["fw1-b"])
+    assert plant("contain", "status").code == 1
+    room(plant).fail_over()
+    assert plant("contain", "status", "--heal").code == 0
+    assert all(map(held, members(plant)))
+
+
+def test_a_member_that_does_not_answer_is_a_gap_that_is_healed_later(plant: Plant) -> None:
+    prepared(plant)
+    second = plant.fleet["fw1-b"]
+    room(plant).lose(second.device)
+    second.stop()
+    found = contain(plant)
+    assert found["fw1"] == found["fw2"] == []
+    assert found["fw1-b"]
+    assert held(plant.fleet["fw1"])
+    second.start()
+    room(plant).regain(second.device)
+    status = plant("contain", "status", "--json")
+    assert status.code == 1
+    assert {one["device"] for one in status.json["gaps"]} == {"fw1-b"}
+    assert plant("contain", "release", "scada1").code == 0

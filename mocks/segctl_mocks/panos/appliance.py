@@ -162,6 +162,9 @@ class Device:
     def committed(self, changes: Sequence[Change]) -> None:
         """Take note of changes that run from now on."""
 
+    def registered(self) -> None:
+        """Do what follows from a change of the registered addresses."""
+
     def commit_otherwise(self, command: Element, request: Request) -> Answer:
         """Answer a request of type=commit that is not a plain commit."""
         del request
@@ -325,7 +328,9 @@ class Device:
             case "report":
                 return self.reporter.handle(params, self.traffic)
             case "user-id":
-                return self.userid.handle(params)
+                answer = self.userid.handle(params)
+                self.registered()
+                return answer
             case other:
                 return answers.web_error(400, f'Illegal value for parameter "type" [{other}].')
 

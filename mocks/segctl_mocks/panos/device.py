@@ -99,6 +99,11 @@ class PanosDevice(Device):
             self.room.count()
             self.room.refuse(self, request)
 
+    def registered(self) -> None:
+        """Send registered addresses to the peer, if there is one."""
+        if self.room is not None:
+            self.room.share_tags(self)
+
     def committed(self, changes: Sequence[Change]) -> None:
         """Send what was committed to the peer, if there is one."""
         super().committed(changes)

@@ -109,6 +109,7 @@ class Room:
     def __init__(self, first: PanosDevice, second: PanosDevice, mode: str = ACTIVE_PASSIVE) -> None:
         self.mode = mode
         self.link = True
+        self.tags = True
         self.sync_seconds = 0.0
         self.requests_left: int | None = None
         self.members = tuple(
@@ -293,6 +294,17 @@ class Room:
         if self.requests_left < 0:
             self.requests_left = None
             self.fail_over()
+
+    def share_tags(self, device: PanosDevice) -> None:
+        """Let the peer of a member that leads have its registered addresses, if that is on.
+
+        That they are synchronized is expected and not recorded: a test may turn it off.
+        """
+        member, peer = self.of(device)
+        if self.tags and member.leads and peer.up and self.link:
+            given, own = device.userid, peer.device.userid
+            own.registered = {name: dict(tags) for name, tags in given.registered.items()}
+            own.forgotten = set(given.forgotten)
 
     def refuse(self, device: PanosDevice, request: Request) -> None:
         """Refuse what a member that is not active does not do (error 15, by the API guide).

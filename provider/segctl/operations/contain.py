@@ -123,7 +123,7 @@ def preview(common: CommonOptions, options: ContainOptions, progress: Progress) 
     flows = tuple(_flows(devices, legs, parts))
     _refuse_essential(site, devices, parts, flows, options)
     note = naming.ContainedNote(
-        until=datetime.now(UTC) + timedelta(seconds=options.seconds),
+        until=datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=options.seconds),
         id=uuid4().hex[:8],
         by=this_run(),
         why=options.reason,

@@ -189,8 +189,11 @@ def _release(
     try:
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=False, progress=told) as session:
-            for cell in session.cells() if isinstance(session, Containing) else ():
-                left += _of_cell(cell, partial(_let_go, texts))
+            if isinstance(session, Containing):
+                left += [
+                    Row(device=name, address=address, gap=gap)
+                    for name, address, gap in let_go(session, texts)
+                ]
     except SegctlError as error:
         left.append(Row(device=device.name, address="", gap=str(error)))
     return tuple(left)
@@ -231,10 +234,3 @@ def _lacking(addresses: Sequence[str], rules: str, cell: Cell) -> list[Row]:
         if gap:
             found.append(Row(device=cell.name, address=text, gap=gap))
     return found
-
-
-def _let_go(texts: tuple[str, ...], cell: Cell) -> list[Row]:
-    return [
-        Row(device=cell.name, address=text, gap="is still registered")
-        for text in let_go(cell, texts)
-    ]

@@ -8,6 +8,7 @@ no lock, and one of others does not stop it.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -163,27 +164,32 @@ def contain(
         pause: waits a number of seconds.
     """
     surviving = Surviving(live.policy)
-    return tuple(
-        _on_cell(cell, order, surviving, progress, pause=pause) for cell in session.cells()
-    )
+    cells = session.cells()
+    begun = [_registered(cell, order, progress) for cell in cells]
+    for cell, (done, refused) in zip(cells, begun, strict=True):
+        try:
+            _read_back(cell, order, done, pause)
+            if refused and done.open:
+                done.open.append(refused)
+            elif refused:
+                done.notes.append(f"{refused}; it has them from the other member")
+            _end_sessions(cell, order, surviving, done, progress)
+        except DeviceError as error:
+            done.open.append(error.message)
+    return tuple(done for done, _ in begun)
 
 
-def _on_cell(
-    cell: Cell,
-    order: Order,
-    surviving: Surviving,
-    progress: Callable[[str], None],
-    *,
-    pause: Callable[[float], None],
-) -> Contained:
+def _registered(cell: Cell, order: Order, progress: Callable[[str], None]) -> tuple[Contained, str]:
+    """Register on one device; also return why it refuses, which only the reading back judges.
+
+    A member of a pair that is passive may refuse, and have everything from the active one.
+    """
     done = Contained(device=cell.name)
     try:
         _register(cell, order, done, progress)
-        _read_back(cell, order, done, pause)
-        _end_sessions(cell, order, surviving, done, progress)
     except DeviceError as error:
-        done.open.append(error.message)
-    return done
+        return done, error.message
+    return done, ""
 
 
 def _register(cell: Cell, order: Order, done: Contained, progress: Callable[[str], None]) -> None:
@@ -206,7 +212,9 @@ def _register(cell: Cell, order: Order, done: Contained, progress: Callable[[str
 
 def _lasts(held: Held, order: Order) -> bool:
     """Whether what is registered already lasts as long as is asked."""
-    return held.note is not None and held.note.until >= order.note.until
+    if held.note is None:
+        return False
+    return held.note.id == order.note.id or held.note.until >= order.note.until
 
 
 def _words(held: Held) -> str:
@@ -253,14 +261,24 @@ def _end_sessions(
         done.open.append(f"{len(left) - _SHOWN} more sessions are still open")
 
 
-def let_go(cell: Cell, addresses: Sequence[str]) -> list[str]:
-    """Let addresses go, and return those that are still contained.
+def let_go(session: Containing, addresses: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Let addresses go on a device or every member of a pair.
 
-    Raises:
-        DeviceError: the device does not answer, or refuses.
+    Return what is left: the member, an address that is still contained, or why it cannot be told.
     """
-    cell.release(addresses)
-    return [one.address for one in cell.held() if one.address in addresses]
+    cells = session.cells()
+    for cell in cells:
+        with suppress(DeviceError):  # whether it is done, only reading back tells
+            cell.release(addresses)
+    left: list[tuple[str, str, str]] = []
+    for cell in cells:
+        try:
+            held = [one.address for one in cell.held() if one.address in addresses]
+        except DeviceError as error:
+            left.append((cell.name, "", error.message))
+        else:
+            left += [(cell.name, address, "is still registered") for address in held]
+    return left
 
 
 def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> tuple[str, ...]:

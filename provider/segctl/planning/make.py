@@ -34,7 +34,7 @@ from segctl.planning.inherited import refuse_other_content
 from segctl.planning.named import digests_of
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
 from segctl.planning.sides import sides
-from segctl.providers.base import refuse_pair
+from segctl.providers.base import refuse_containment, refuse_pair
 from segctl.providers.parsed import without_note
 from segctl.system.loading import uncollected
 
@@ -82,6 +82,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     """
     device = desired.device
     refuse_pair(device, provider.capabilities)
+    refuse_containment(device, provider.capabilities)
     purge = device.unmanaged == "purge"
     others = [] if purge else [rule.name for rule in live.others.rules]
     place = place_of(device.name, others, device.position)

@@ -95,6 +95,20 @@ def refuse_pair(device: Device, capabilities: Capabilities) -> None:
         )
 
 
+def refuse_containment(device: Device, capabilities: Capabilities) -> None:
+    """Refuse to prepare containment on a platform that cannot contain anybody.
+
+    Raises:
+        UnsupportedError: the inventory asks for it there.
+    """
+    if device.containment is not None and not capabilities.contains:
+        raise UnsupportedError(
+            f"{device.name}: segctl_containment is declared, but segctl cannot contain anybody on "
+            f"{capabilities.title or device.platform} yet: set segctl_containment for PAN-OS "
+            "firewalls only"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Which device answered, and for which scope; the scope may be given as text.

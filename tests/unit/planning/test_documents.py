@@ -188,6 +188,7 @@ READERS = {
 DOCUMENTS = {
     "planning/documents.py": "plans",
     "planning/audit.py": "entries of the audit journal",
+    "planning/containments.py": "entries of the audit journal about who is contained",
     "planning/make.py": "fields of items with their defaults",
     "planning/places.py": "documents of changes, for deepdiff to compare",
     "planning/rehearsal_document.py": "rehearsals in plans",
