@@ -47,7 +47,7 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("object", "dynamic-address-group", "dns-proxy", "user", "group", "name", "external-list"),
     *("type", "ip", "domain", "url", "predefined-ip", "user-group"),
     *("devicegroups", "dg-hierarchy", "audit", "version"),
-    *("min-age", "count", "traffic", "aggregate-by", "values", "topn"),
+    *("min-age", "count", "test", "security-policy-match", "destination-port"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"
@@ -98,7 +98,7 @@ def request(params: Mapping[str, str]) -> str:
         words.append(_listed(action, _ACTIONS))
     if xpath := params.get("xpath", ""):
         words.append(_place(_PREDICATE.sub("", xpath).strip("/").split("/")))
-    if command := params.get("cmd", ""):
+    if (command := params.get("cmd", "")) and words[0] != "report":  # those have one form
         words.append(_place(_OPENED.findall(command)))
     return " ".join(words)
 
