@@ -24,7 +24,7 @@ OWN = "its own"
 STAMP = "%Y/%m/%d %H:%M:%S"
 
 
-def entry(number: int, ago: float = HOUR, host: str = "fw1", **said: str) -> dict[str, str]:
+def entry(number: int, ago: float = HOUR, /, *, host: str = "fw1", **said: str) -> dict[str, str]:
     """Return a poll that a firewall allowed and logged so many seconds ago."""
     when = datetime.fromtimestamp(time.time() - ago, UTC).astimezone()
     local = when.strftime(STAMP)
@@ -59,7 +59,7 @@ def entry(number: int, ago: float = HOUR, host: str = "fw1", **said: str) -> dic
     return values | {name.removesuffix("_"): value for name, value in said.items()}
 
 
-def session(number: int, age: float, host: str = "fw1", **said: str) -> dict[str, str]:
+def session(number: int, age: float, /, *, host: str = "fw1", **said: str) -> dict[str, str]:
     """Return a session that is open for so many seconds."""
     start = datetime.fromtimestamp(time.time() - age, UTC).astimezone()
     values = {
