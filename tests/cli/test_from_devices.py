@@ -95,7 +95,7 @@ def test_each_record_is_read_where_its_time_counts(plant: Plant) -> None:
     give(plant, *(entry(number, 60 * number, dport="8502") for number in range(1, 2600)))
     document = asked(plant, "discover", "--since", "3d")
     found = answer(document, "traffic log")
-    assert (found["records"], found["cut"], found["unread"]) == (2599, "", "")
+    assert (found["records"], found["cut"], found["not_read"]) == (2599, "", "")
     assert 3 <= found["requests"] < 15
     (witness,) = document["coverage"]["witnesses"]
     assert (witness["name"], witness["records"]) == ("fw1", 2599)
@@ -220,10 +220,10 @@ def test_an_answer_that_is_not_whole_is_said(plant: Plant, fault: dict[str, Any]
     give(plant, entry(1), session(9, HOUR))
     plant.fleet["fw1"].fail("body", type="log", action="get", times=1, **fault)
     document = asked(plant, "discover", "--since", "1h", code=1)
-    assert why in answer(document, "traffic log")["unread"]
+    assert why in answer(document, "traffic log")["not_read"]
     assert document["error"]["code"] == "unread"
     assert document["coverage"]["records"] == 1  # the session that is open
-    assert answer(document, "traffic log", "fw2")["unread"] == ""
+    assert answer(document, "traffic log", "fw2")["not_read"] == ""
 
 
 def test_a_job_that_never_ends_is_removed(plant: Plant) -> None:
@@ -232,7 +232,7 @@ def test_a_job_that_never_ends_is_removed(plant: Plant) -> None:
     mock = plant.fleet["fw1"]
     mock.fail("body", type="log", action="get", times=1000, body=body("", 0, "ACT"))
     document = asked(plant, "discover", "--since", "1h", code=1)
-    assert "a query was not answered within 2s" in answer(document, "traffic log")["unread"]
+    assert "a query was not answered within 2s" in answer(document, "traffic log")["not_read"]
     assert [one.action for one in mock.requests if one.type == "log"].count("finish") == 2
 
 
@@ -401,7 +401,7 @@ def test_an_account_that_may_not_list_connections_is_said(mixed: Cells, gateway:
     gateway.sudo_allow = ("/usr/sbin/nft", "/usr/bin/cat /etc/nftables.d/segctl.nft")
     done = mixed("traffic", "--from-devices", "--json", "-l", "gw3")
     assert done.code == 1
-    assert "a password is required" in answer(done.json, "connections", "gw3")["unread"]
+    assert "a password is required" in answer(done.json, "connections", "gw3")["not_read"]
     assert done.json["error"]["code"] == "unread"
     assert done.json["coverage"]["rule_counters"]
 
@@ -425,7 +425,7 @@ def test_rules_that_log_to_the_kernel_are_read_there(mixed: Cells, gateway: Host
     gateway.reads_journal = False
     done = mixed("traffic", "--from-devices", "--json", "-l", "gw3", "--since", "1d")
     assert done.code == 1
-    assert "insufficient permissions" in answer(done.json, "kernel log", "gw3")["unread"]
+    assert "insufficient permissions" in answer(done.json, "kernel log", "gw3")["not_read"]
 
 
 def test_nothing_to_look_at_is_an_error(plant: Plant) -> None:

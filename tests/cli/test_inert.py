@@ -20,6 +20,7 @@ from segctl_mocks.panos.device import PanosDevice
 from support.hostile import MARKS, steering
 from support.receiver import receiver
 from support.records import hostile_records
+from support.witnessed import HOUR, entry, give, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,14 +103,19 @@ TRIED: dict[str, list[list[str]] | str] = {
     "discover": [
         ["discover", "records", "--markdown=markdown.out", "--html=html.out"],
         ["discover", "records", "--grade=zone", f"--leases=10.20.2.{TEXT}"],
+        ["discover", "--from-devices", "--since=2h"],
     ],
     "traffic": [
-        ["traffic", "records", f"--by={what}", "--markdown=markdown.out", "--html=html.out"]
-        for what in ("conduit", "zone", "asset", "user", "application")
+        *(
+            ["traffic", "records", f"--by={what}", "--markdown=markdown.out", "--html=html.out"]
+            for what in ("conduit", "zone", "asset", "user", "application")
+        ),
+        ["traffic", "--from-devices", "--since=2h", "--html=html.out"],
     ],
     "replay": [
         ["replay", "--declared", "records", "--markdown=markdown.out", "--html=html.out"],
         ["replay", "--declared", "records", "--offline", FOLDERS],
+        ["replay", "--declared", "--from-devices", "--since=2h"],
     ],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
@@ -224,6 +230,8 @@ def hostile(applied: Plant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
         commit=True,
     )
     mock.hold_lock("config", f"eve{TEXT}")
+    names = {"rule": f"r{TEXT}", "app": f"a{TEXT}", "srcuser": f"u{TEXT}", "from_": f"z{TEXT}"}
+    give(applied, entry(1, **names), session(2, HOUR, application=f"a{TEXT}"))
     with receiver() as room:
         monkeypatch.setenv("SEGCTL_WEBHOOK", room.url())
         yield applied

@@ -18,6 +18,7 @@ from segctl_mocks.panos.device import PanosDevice
 from support.canaries import ALLOWED, Canaries, whole
 from support.nft_answers import GOOD
 from support.ssh_server import Manners, Visit, serving
+from support.witnessed import HOUR, entry, give, session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,8 @@ KNOWN = set(
     high-availability state config-locks commit-locks request config-lock commit-lock comment
     object dynamic-address-group dns-proxy fqdn user group name external-list type ip
     remove save to entries active pending finished OK FAIL
+    report finish session filter vsys-name count min-age test security-policy-match source
+    destination protocol destination-port from application source-user traffic
     """.split()  # noqa: SIM905 - a list of words, not of strings
 )
 _STAMP = re.compile(r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 (?:fw|gw)\d ")
@@ -189,6 +192,47 @@ def test_a_rollout_is_told_step_by_step_and_nothing_of_the_plan(mixed: Cells) ->
         assert step in told["fw1"], step
     for step in ("login: done", "read: exit codes uid 0", "go: sent", "confirm: sent", "add rule "):
         assert step in told["gw3"], step
+
+
+def test_requests_for_traffic_are_named_and_records_are_not(plant: Plant) -> None:
+    birds = Canaries()
+    assert plant("apply", "--auto-approve").code == 0
+    seen = {"rule": birds.at("rule"), "srcuser": birds.at("user"), "from_": birds.at("zone")}
+    give(plant, entry(1, **seen), entry(2), session(3, HOUR, src_user=birds.at("owner")))
+    said = ("--from-devices", "--since", "2h", "-e", "segctl_transcript=said", "-l", "fw1")
+    for words in (("traffic",), ("discover",), ("replay", "--declared")):
+        assert plant(*words, *said).code in {0, 2}
+    text = (plant.folder / "said/fw1.txt").read_text(encoding="utf-8")
+    for step in (
+        "op show/session/all/filter/vsys-name/count: sent ",
+        " report: sent ",
+        " report get: sent ",
+        " log: sent ",
+        " log get: sent ",
+        "op test/security-policy-match/from/to/source/destination/protocol/",
+    ):
+        assert step in text, step
+    assert not birds.seen_in(text)
+    assert not strange(text)
+    assert "*" not in text
+    assert "10.20." not in text
+
+
+def test_a_gateway_that_tells_its_traffic_leaves_none_of_it_in_the_transcript(
+    mixed: Cells,
+) -> None:
+    assert mixed("apply", "--auto-approve", "-l", "gw3").code == 0
+    host = mixed.fleet.linux["gw3"].host_device
+    host.connections.append(
+        "tcp 6 431992 ESTABLISHED src=10.1.0.5 dst=10.3.0.11 sport=58271 dport=502 "
+        "src=10.3.0.11 dst=10.1.0.5 sport=502 dport=58271 [ASSURED] mark=0 use=1"
+    )
+    done = mixed("traffic", "--from-devices", "-l", "gw3", "-e", "segctl_transcript=said")
+    assert done.code == 0
+    text = (mixed.folder / "said/gw3.txt").read_text(encoding="utf-8")
+    assert "traffic: sent " in text
+    assert not strange(text)
+    assert "10.1.0.5" not in text
 
 
 # --- a gateway that answers anything -------------------------------------------------------------

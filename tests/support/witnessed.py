@@ -11,8 +11,11 @@ from segctl_mocks.panos.traffic.store import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from cli_support import Plant
+    from segctl_mocks import PanosMock
+    from segctl_mocks.panos.traffic.store import Traffic
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -21,7 +24,7 @@ OWN = "its own"
 STAMP = "%Y/%m/%d %H:%M:%S"
 
 
-def entry(number: int, ago: float = HOUR, host: str = "fw1", **said: str) -> dict[str, str]:
+def entry(number: int, ago: float = HOUR, /, *, host: str = "fw1", **said: str) -> dict[str, str]:
     """Return a poll that a firewall allowed and logged so many seconds ago."""
     when = datetime.fromtimestamp(time.time() - ago, UTC).astimezone()
     local = when.strftime(STAMP)
@@ -56,7 +59,7 @@ def entry(number: int, ago: float = HOUR, host: str = "fw1", **said: str) -> dic
     return values | {name.removesuffix("_"): value for name, value in said.items()}
 
 
-def session(number: int, age: float, host: str = "fw1", **said: str) -> dict[str, str]:
+def session(number: int, age: float, /, *, host: str = "fw1", **said: str) -> dict[str, str]:
     """Return a session that is open for so many seconds."""
     start = datetime.fromtimestamp(time.time() - age, UTC).astimezone()
     values = {
@@ -85,16 +88,24 @@ def session(number: int, age: float, host: str = "fw1", **said: str) -> dict[str
 
 def give(plant: Plant, *lines: Mapping[str, str]) -> None:
     """Let the plant's firewalls have seen what is of them, and nothing else."""
-    path = plant.folder / "seen.jsonl"
-    hosts = [name for name, mock in plant.fleet.mocks.items() if hasattr(mock, "device")]
-    serials = {name: plant.fleet[name].settings.serial for name in hosts}
-    lines = tuple(
-        {**line, "serial": serials[line["device"]]} if line.get("serial") == OWN else line
-        for line in lines
-    )
-    path.write_text("".join(json.dumps(line) + "\n" for line in _of_all(lines, hosts)))
-    for name, traffic in load(path).items():
-        plant.fleet[name].device.adopt_traffic(traffic)
+    mocks = {name: one for name, one in plant.fleet.mocks.items() if hasattr(one, "device")}
+    have_seen(plant.folder, mocks, *lines)
+
+
+def have_seen(
+    folder: Path, mocks: Mapping[str, PanosMock], *lines: Mapping[str, str]
+) -> dict[str, Traffic]:
+    """Let firewalls have seen what is of them, and nothing else; return what that is."""
+    path = folder / "seen.jsonl"
+    own = {name: {"serial": mock.settings.serial} for name, mock in mocks.items()}
+    known = [
+        {**line, **own[line["device"]]} if line.get("serial") == OWN else line for line in lines
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in _of_all(known, mocks)))
+    found = dict(load(path))
+    for name, traffic in found.items():
+        mocks[name].device.adopt_traffic(traffic)
+    return found
 
 
 def _of_all(

@@ -79,7 +79,7 @@ def _asked(one: AskedCoverage) -> dict[str, Any]:
         "records": one.records,
         "left_out": [{"why": why, "count": count} for why, count in one.left_out],
         "cut": one.cut,
-        "unread": one.unread,
+        "not_read": one.unread,
         "clock_is_ahead_by": round(one.ahead),
     }
 
@@ -164,8 +164,8 @@ def _asked_text(asked: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 
 def _missing(one: Mapping[str, Any]) -> Iterator[str]:
-    if one["unread"]:
-        yield f"could not be read: {one['unread']}"
+    if one["not_read"]:
+        yield f"could not be read: {one['not_read']}"
     elif not one["records"] and one["way"] in _LOGS:
         yield "nothing at all is in it: that is no evidence that there was no traffic"
     if one["cut"]:

@@ -49,7 +49,7 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("devicegroups", "dg-hierarchy", "audit", "version"),
     *("registered-ip", "limit", "start-point", "clear", "source-port", "destination-port"),
     *("uid-message", "payload", "register", "unregister", "update"),
-    *("min-age", "count", "traffic", "aggregate-by", "values", "topn"),
+    *("min-age", "count", "test", "security-policy-match"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"
@@ -100,7 +100,7 @@ def request(params: Mapping[str, str]) -> str:
         words.append(_listed(action, _ACTIONS))
     if xpath := params.get("xpath", ""):
         words.append(_place(_PREDICATE.sub("", xpath).strip("/").split("/")))
-    if command := params.get("cmd", ""):
+    if (command := params.get("cmd", "")) and words[0] != "report":  # those have one form
         words.append(_place(_OPENED.findall(command)))
     return " ".join(words)
 

@@ -18,6 +18,7 @@ from segctl.providers.panos.panorama.reading import firewalls, standing_command
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.panos.small import small
 from segctl.providers.panos.snapshot import load
+from segctl.providers.watching import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from segctl.analysis.decide import Packet
     from segctl.model.scope import Scope
     from segctl.providers.logs import Author
-    from segctl.providers.watching import Answer, Watch
+    from segctl.providers.watching import Watch
     from segctl.transports.target import Target
 
 _WHY: Final = "is managed by Panorama: its policy is changed in its device group"
@@ -37,6 +38,7 @@ class ProxiedSession(PanosSession):
     def __init__(self, target: Target, via: Scope, progress: Callable[[str], None]) -> None:
         super().__init__(target, read_only=True, progress=progress)
         self._group = Location.of(via).name
+        self._there: tuple[str, ...] = ()
 
     def read(self) -> bytes:
         """Return what the firewall holds, what was pushed to it included.
@@ -79,6 +81,7 @@ class ProxiedSession(PanosSession):
         if not there:
             raise ParseError(name, "is not connected to its Panorama: what it enforces is unknown")
         client.passed_on = there[0].serial
+        self._there = tuple(one.serial for one in there)
 
     def show(self, command: str) -> str:
         """Return the answer to an operational ``<show>`` command, as XML."""
@@ -93,14 +96,20 @@ class ProxiedSession(PanosSession):
     def seen(self, watch: Watch) -> Sequence[Answer]:
         """Return the firewall's open sessions, and what Panorama's logs have of it.
 
-        Entries one by one: releases refuse reports where a firewall is named (PAN-194812).
+        Of a pair, of each member that is connected. Entries one by one: there are releases that
+        refuse reports where a firewall is named (PAN-194812).
         """
         self._find()
         self._progress("reading its traffic")
-        member = self._place.member
-        asked = replace(watch, each=True)
-        vsys = self.part.location.name
-        return [*watching.seen(member, vsys, asked, member.client.passed_on)]
+        member, leader = self._place.member, self._place.member.client.passed_on
+        asked, found = replace(watch, each=True), list[Answer]()
+        try:
+            for serial in self._there:  # each member of a pair logs what it carried
+                member.client.passed_on = serial
+                found += watching.seen(member, self.part.location.name, asked, serial)
+        finally:
+            member.client.passed_on = leader
+        return found
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
         """Name nobody: Panorama does not pass requests for logs on."""
