@@ -166,10 +166,10 @@ class _Top:
         self._held: list[SeenFlow] = []
         self._least: tuple[int, int, Flow, str] | None = None
 
-    def wants(self, key: tuple[int, int, Flow, str]) -> bool:
+    def wants(self, rank: tuple[int, int, Flow, str]) -> bool:
         """Count a flow; whether it is, so far, one of those with the most sessions."""
         self.count += 1
-        return self._least is None or key >= self._least
+        return self._least is None or rank >= self._least
 
     def add(self, one: SeenFlow) -> None:
         self._held.append(one)
@@ -258,8 +258,8 @@ class _Adding:
             lists.append(self._unproven)
         if any(name.startswith(_UNKNOWN) for name in applications):
             lists.append(self._unknown)
-        key = (volume.sessions, volume.bytes, flow, standing.why)
-        wanted = [one for one in lists if one.wants(key)]
+        rank = (volume.sessions, volume.bytes, flow, standing.why)
+        wanted = [top for top in lists if top.wants(rank)]
         if not wanted:
             return
         seen = SeenFlow(
@@ -271,8 +271,8 @@ class _Adding:
             users=users,
             witnesses=tuple(sorted({group.witness for group in groups})),
         )
-        for one in wanted:
-            one.add(seen)
+        for top in wanted:
+            top.add(seen)
 
     def _threat(self, group: Group, standing: Standing, records: int) -> None:
         key = (
