@@ -84,10 +84,10 @@ def polars(file: str, _inventory: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     with measured(result):
         frame = library.scan_csv(file, has_header=False, infer_schema=False)
-        names = [f"column_{one + 1}" for one in _GROUP]
-        serial, number = f"column_{_GROUP[0] + 1}", f"column_{_SEQNO + 1}"
-        size = library.col(f"column_{_BYTES + 1}").cast(library.Int64).sum()
-        once = frame.unique(subset=[serial, number])
+        called = frame.collect_schema().names()  # from 0 or from 1 on, by its release
+        names = [called[one] for one in _GROUP]
+        size = library.col(called[_BYTES]).cast(library.Int64).sum()
+        once = frame.unique(subset=[names[0], called[_SEQNO]])
         grouped = once.group_by(names).agg(library.len(), size).collect()
         result["groups"] = grouped.height
     return result
