@@ -114,9 +114,10 @@ def run(
     *arguments: object,
     script: Path = _CONTENDERS,
     environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> dict[str, Any]:
-    """Run a contender in a fresh process and return what it says of itself."""
-    command = [sys.executable, str(script), contender, *map(str, arguments)]
+    """Run a contender in a fresh process of an interpreter; return what it says of itself."""
+    command = [python, str(script), contender, *map(str, arguments)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     result: dict[str, Any] = json.loads(done.stdout)
     return result

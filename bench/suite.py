@@ -21,6 +21,7 @@ from bench import (
     linting,
     managed,
     nftables,
+    observing,
     ordering,
     permits,
     reading,
@@ -50,6 +51,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "prove": judging.proving,
     "query": judging.querying,
     "panorama": managed.managed,
+    "observe": observing.observing,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

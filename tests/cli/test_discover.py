@@ -279,7 +279,7 @@ def test_a_report_for_a_pull_request(
     text = (tmp_path / "found.md").read_text(encoding="utf-8")
     assert text.startswith("<!-- segctl:discover:plant-a -->\n### segctl discover · plant-a\n")
     flows = document["totals"]["proposed"]["flows"]
-    assert f"flows by what becomes of them: declared 0, proposed {flows}" in text
+    assert f", proposed {flows}, asked about " in text.splitlines()[3]
     first = document["diff"].splitlines()[0]
     assert f"```diff\n{first}\n" in text
     for one in document["summary"]["seen"]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from segctl.observe.spoken import Spoken
 
 Ruling = Literal["allow", "deny", "unknown"]
+#: So many addresses are remembered with the pieces that they are in.
+_REMEMBERED: Final = 300_000
 _NUMBERS: Final = {name: number for number, name in NUMBERS.items()}
 
 
@@ -53,7 +55,7 @@ class Judge:
     def __init__(self, reading: Reading) -> None:
         """Take a policy."""
         self._reading = reading
-        self._pieces: dict[tuple[str, str], _Pieces] = {}
+        self._pieces: dict[tuple[str, str], tuple[Chain, _Pieces]] = {}
         self._known: dict[tuple[object, ...], Judgement] = {}
 
     def of(self, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
@@ -70,15 +72,15 @@ class Judge:
         number = _number(flow.protocol)
         if number is None:
             return Judgement(ruling="unknown", why=f"protocol {flow.protocol} is not known")
-        chain = Chain.of(self._reading.between(*zones))
-        pieces = self._pieces.get(zones)
-        if pieces is None:
-            pieces = self._pieces[zones] = _Pieces(chain)
-        region = _region(flow, number, group.user)
-        key = (zones, pieces.of(region), spoken, group.user)
+        held = self._pieces.get(zones)
+        if held is None:
+            chain = Chain.of(self._reading.between(*zones))
+            held = self._pieces[zones] = (chain, _Pieces(chain))
+        chain, pieces = held
+        key = (zones, *pieces.of(flow, number), spoken, group.user)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = _judged(chain, region, spoken)
+            found = self._known[key] = _judged(chain, _region(flow, number, group.user), spoken)
         return found
 
     def _translated(self, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
@@ -108,16 +110,36 @@ class _Pieces:
         self._sources = _borders(box.source for box in boxes)
         self._destinations = _borders(box.destination for box in boxes)
         self._services = _borders(box.service for box in boxes)
+        self._ports: dict[tuple[str, int], tuple[int, ...]] = {}
+        self._at: dict[tuple[str, bool], int] = {}
 
-    def of(self, box: Box) -> tuple[int, ...]:
-        """Return the pieces in which the only source, destination and services of a box are."""
-        ((source, _),), ((destination, _),), ((first, last),) = box[:3]
+    def of(self, flow: Flow, protocol: int) -> tuple[object, ...]:
+        """Return the pieces in which source, destination and services of a flow are."""
         return (
-            bisect_right(self._sources, source),
-            bisect_right(self._destinations, destination),
-            bisect_right(self._services, first),
-            bisect_right(self._services, last),
+            self._of_address(flow.source, source=True),
+            self._of_address(flow.destination, source=False),
+            self._of_service(flow, protocol),
         )
+
+    def _of_address(self, address: str, *, source: bool) -> int:
+        key = (address, source)
+        found = self._at.get(key)
+        if found is None:
+            if len(self._at) >= _REMEMBERED:
+                self._at.clear()
+            ((first, _),) = _one_address(address)
+            found = bisect_right(self._sources if source else self._destinations, first)
+            self._at[key] = found
+        return found
+
+    def _of_service(self, flow: Flow, protocol: int) -> tuple[int, ...]:
+        key = (flow.protocol, flow.port)
+        found = self._ports.get(key)
+        if found is None:
+            ((first, last),) = _services(flow, protocol)
+            ends = bisect_right(self._services, first), bisect_right(self._services, last)
+            found = self._ports[key] = ends
+        return found
 
 
 def _borders(sets: Iterable[Numbers]) -> list[int]:
@@ -167,14 +189,22 @@ def _number(protocol: str) -> int | None:
 
 def _region(flow: Flow, protocol: int, user: str) -> Box:
     """Return the packets of a flow, of any application."""
-    first, last = (flow.port, flow.port) if flow.protocol in WITH_PORTS else (0, 0xFFFF)
-    source, destination = ip_address(flow.source), ip_address(flow.destination)
     return Box(
-        source=addresses([(source.version, int(source), int(source))]),
-        destination=addresses([(destination.version, int(destination), int(destination))]),
-        service=service(protocol, first, last),
+        source=_one_address(flow.source),
+        destination=_one_address(flow.destination),
+        service=_services(flow, protocol),
         user=Names(frozenset({user})) if user else ALL_NAMES,
     )
+
+
+def _one_address(text: str) -> Numbers:
+    host = ip_address(text)
+    return addresses([(host.version, int(host), int(host))])
+
+
+def _services(flow: Flow, protocol: int) -> Numbers:
+    first, last = (flow.port, flow.port) if flow.protocol in WITH_PORTS else (0, 0xFFFF)
+    return service(protocol, first, last)
 
 
 def _ruling(chain: Chain, region: Space, *, whole: bool) -> Judgement:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: So many addresses are remembered with their places.
 _REMEMBERED = 300_000
+_NO_NAMES: Mapping[str, frozenset[str]] = MappingProxyType({})
+_NO_ZONES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Places:
             witness: the firewall that saw it, by its name or serial number.
             name: the zone in which that firewall says it is, in the firewall's words.
         """
-        hint = self._devices.get(witness, {}).get(name, frozenset())
+        hint = self._devices.get(witness, _NO_NAMES).get(name, _NO_ZONES)
         key = (address, hint)
         found = self._known.get(key)
         if found is None:

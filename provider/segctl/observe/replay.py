@@ -208,6 +208,12 @@ class _Work:
         self._crossings = Crossings(site.devices)
         self._witnesses = hosts_of(self._firewalls.values(), called)
         self._essential = essential_of(site)
+        self._ways: dict[tuple[str, str, str], tuple[Path, ...]] = {}
+        self._last: dict[Fate, tuple[bool, int, Flow, str]] = {}
+        self._zones = {
+            name: {one.zone: one.name for one in firewall.device.zones}
+            for name, firewall in self._firewalls.items()
+        }
         self._judges: dict[int, Judge] = {}
         self._words: dict[tuple[object, ...], Spoken] = {}
         self._wrong: dict[tuple[str, str], Miscalibrated] = {}
@@ -314,6 +320,13 @@ class _Work:
         """Return the ways on which firewalls are; only those by the one that saw it."""
         source, destination = standing.source.zone, standing.destination.zone
         name = self._witnesses.get(group.witness, "")
+        found = self._ways.get((source, destination, name))
+        if found is None:
+            found = self._paths_by(source, destination, name)
+            self._ways[source, destination, name] = found
+        return found
+
+    def _paths_by(self, source: str, destination: str, name: str) -> tuple[Path, ...]:
         paths: tuple[Path, ...] = ()
         if source and destination and source != destination:
             try:
@@ -384,13 +397,14 @@ class _Work:
         seen_here = self._witnesses.get(group.witness) == firewall.device.name
         zones = (group.from_zone, group.to_zone)
         if not seen_here or not all(zones) or not firewall.provider.capabilities.applications:
-            names = {one.zone: one.name for one in firewall.device.zones}
+            names = self._zones[firewall.device.name]
             zones = (names.get(crossing.enter, ""), names.get(crossing.leave, ""))
         if not all(zones):
             return Judgement(ruling="unknown", why="its zones there are not known")
-        ours = {one.name for one in firewall.device.zones}
-        if reading is firewall.after and not firewall.whole and not ours.issuperset(zones):
-            why = f"the inventory does not have zone {' or '.join(sorted({*zones} - ours))} there"
+        ours = self._zones[firewall.device.name].values()
+        strange = [zone for zone in zones if zone not in ours]
+        if strange and reading is firewall.after and not firewall.whole:
+            why = f"the inventory does not have zone {' or '.join(sorted({*strange}))} there"
             return Judgement(ruling="unknown", why=why)
         return self._judge(reading).of(zones, group, self._spoken(group, firewall))
 
@@ -414,13 +428,16 @@ class _Work:
 
     def _keep(self, fate: Fate, flow: Flow, part: _Part) -> None:
         volume = volume_of(part.groups)
-        groups = [group for group, _ in part.groups]
         standing = part.standing
         essential = (standing.conduit, standing.flow) in self._essential
         self._volumes[fate].add(volume)
         self._counts[fate] += essential
         self._tell(fate, part, essential=essential)
+        order = (not essential, -volume.sessions, flow, part.why)
+        if fate in self._last and order > self._last[fate]:
+            return  # there are enough that come before it
         held = self._flows[fate]
+        groups = [group for group, _ in part.groups]
         held.append(
             Replayed(
                 fate=fate,
@@ -437,6 +454,7 @@ class _Work:
         )
         if len(held) >= 4 * _most(fate):
             self._flows[fate] = sorted(held, key=_order)[: _most(fate)]
+            self._last[fate] = _order(self._flows[fate][-1])
 
     def _tell(self, fate: Fate, part: _Part, *, essential: bool) -> None:
         """Take down whether it could be told what becomes of a flow, and on which firewalls."""

@@ -34,6 +34,8 @@ STATUSES: Final[tuple[Status, ...]] = (
 )
 _BY_RANK: Final[tuple[Status, ...]] = ("undeclared", "unproven", "declared")
 _ICMP: Final = frozenset({"icmp", "ipv6-icmp"})
+#: So many groups that stand alike are remembered.
+_REMEMBERED: Final = 300_000
 #: Classes that come with every other.
 _WITH_ALL: Final = "session"
 
@@ -71,15 +73,35 @@ class Standings:
                 continue
             for pair in _pairs(conduit):
                 self._conduits.setdefault(pair, []).append(conduit)
+        self._by_address = frozenset(
+            pair for pair, conduits in self._conduits.items() if any(map(_names_networks, conduits))
+        )
+        self._known: dict[tuple[object, ...], Standing] = {}
 
     def of(self, group: Group) -> Standing:
-        """Return how a group stands."""
+        """Return how a group stands; what is alike but for addresses is compared once."""
         flow = group.flow
         inner = flow.inner or flow.destination
         source = self._places.of(flow.source, group.witness, group.from_zone)
         destination = self._places.of(inner, group.witness, group.to_zone)
         if not source.zone or not destination.zone:
             return _homeless(source, destination)
+        alike: tuple[object, ...] = (
+            *(source.zone, source.asset, destination.zone, destination.asset),
+            *(flow.protocol, flow.port, group.applications, group.functions, group.user),
+            group.direction,
+        )
+        pair = (source.zone, destination.zone)
+        if pair in self._by_address or pair[::-1] in self._by_address:
+            alike = (*alike, flow.source, inner)
+        found = self._known.get(alike)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[alike] = self._compared(group, source, destination)
+        return found
+
+    def _compared(self, group: Group, source: Place, destination: Place) -> Standing:
         match, conduit, declared = self._best(group, source, destination)
         if match.rank == 0 and group.direction == "inferred":
             back = self._best(group, destination, source, turned=True)
@@ -117,6 +139,14 @@ class Standings:
         if not best[0].rank:
             return best[0], "", ""
         return best
+
+
+def _names_networks(conduit: Conduit) -> bool:
+    return any(
+        end.network is not None
+        for flow in conduit.flows
+        for end in (*flow.sources, *flow.destinations)
+    )
 
 
 def _pairs(conduit: Conduit) -> Iterator[tuple[str, str]]:

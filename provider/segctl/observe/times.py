@@ -50,17 +50,20 @@ def when_text(seconds: float | None) -> str | None:
 
 
 class Clock:
-    """The local clock of witnesses, read ``YYYY/MM/DD hh:mm:ss`` a million times."""
+    """The local clock of witnesses, read ``YYYY/MM/DD hh:mm:ss`` a million times.
+
+    `minutes` has when minutes began that were set before, by witness and ``YYYY/MM/DD hh:mm``.
+    """
 
     def __init__(self, zone: tzinfo) -> None:
         """Take the zone in which times without an offset are."""
         self.zone = zone
-        self._minutes: dict[tuple[str, str], float] = {}
+        self.minutes: dict[tuple[str, str], float] = {}
 
     def known(self, witness: str, text: str) -> float | None:
         """Return a moment whose minute was set before, else None."""
-        base = self._minutes.get((witness, text[:16]))
-        return None if base is None else base + float(text[17:])
+        base = self.minutes.get((witness, text[:16]))
+        return None if base is None else base + int(text[17:])
 
     def set(self, witness: str, text: str, offset: str) -> float:
         """Return a moment, and remember its minute.
@@ -74,9 +77,10 @@ class Clock:
             ValueError: it is not a moment.
         """
         zone = datetime.fromisoformat(offset).tzinfo if offset else None
-        when = datetime.strptime(text, "%Y/%m/%d %H:%M:%S").replace(tzinfo=zone or self.zone)
-        if len(self._minutes) >= _REMEMBERED:
-            self._minutes.clear()
+        local = datetime.fromisoformat(text.replace("/", "-"))
+        when = local.replace(tzinfo=zone or self.zone)
+        if len(self.minutes) >= _REMEMBERED:
+            self.minutes.clear()
         found = when.timestamp()
-        self._minutes[witness, text[:16]] = found - when.second
+        self.minutes[witness, text[:16]] = found - when.second
         return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from segctl.observe.standing import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from segctl.observe.grouping import Count, Groups
     from segctl.observe.observation import Flow, Function, Group
@@ -137,8 +137,13 @@ class _Part:
     groups: list[tuple[Group, Count]] = field(default_factory=list["tuple[Group, Count]"])
 
 
-def volume_of(groups: Iterable[tuple[Group, Count]]) -> Volume:
+def volume_of(groups: Sequence[tuple[Group, Count]]) -> Volume:
     """Return the most that one witness saw of a flow: others saw the same sessions."""
+    if len(groups) == 1:
+        count = groups[0][1]
+        return Volume(
+            sessions=count.sessions, bytes=count.bytes, flows=1, first=count.first, last=count.last
+        )
     by_witness: dict[str, Volume] = {}
     for group, count in groups:
         held = by_witness.setdefault(group.witness, Volume())
@@ -159,12 +164,18 @@ class _Top:
     def __init__(self) -> None:
         self.count = 0
         self._held: list[SeenFlow] = []
+        self._least: tuple[int, int, Flow, str] | None = None
+
+    def wants(self, rank: tuple[int, int, Flow, str]) -> bool:
+        """Count a flow; whether it is, so far, one of those with the most sessions."""
+        self.count += 1
+        return self._least is None or rank >= self._least
 
     def add(self, one: SeenFlow) -> None:
-        self.count += 1
         self._held.append(one)
         if len(self._held) >= 4 * LISTED:
             self._held = nlargest(LISTED, self._held, key=_most)
+            self._least = _most(self._held[-1])
 
     def result(self) -> tuple[SeenFlow, ...]:
         return tuple(nlargest(LISTED, self._held, key=_most))
@@ -239,21 +250,29 @@ class _Adding:
             if not one.access_class:
                 key = (one.protocol, one.name)
                 self._open[key] = self._open.get(key, 0) + 1
+        standing = part.standing
+        lists: list[_Top] = []
+        if standing.status in {"undeclared", "no_zone"}:
+            lists.append(self._undeclared)
+        elif standing.status == "unproven":
+            lists.append(self._unproven)
+        if any(name.startswith(_UNKNOWN) for name in applications):
+            lists.append(self._unknown)
+        rank = (volume.sessions, volume.bytes, flow, standing.why)
+        wanted = [top for top in lists if top.wants(rank)]
+        if not wanted:
+            return
         seen = SeenFlow(
             flow=flow,
-            standing=part.standing,
+            standing=standing,
             volume=volume,
             applications=tuple(applications),
             functions=tuple(functions),
             users=users,
             witnesses=tuple(sorted({group.witness for group in groups})),
         )
-        if part.standing.status in {"undeclared", "no_zone"}:
-            self._undeclared.add(seen)
-        elif part.standing.status == "unproven":
-            self._unproven.add(seen)
-        if any(name.startswith(_UNKNOWN) for name in applications):
-            self._unknown.add(seen)
+        for top in wanted:
+            top.add(seen)
 
     def _threat(self, group: Group, standing: Standing, records: int) -> None:
         key = (
@@ -334,6 +353,8 @@ def _least_shown(parts: Iterable[_Part]) -> list[_Part]:
     A sensor that names no application leaves a flow unproven that another one shows to be declared.
     """
     held = list(parts)
+    if len(held) == 1:
+        return held
     proven = {_declared_as(part): part for part in held if part.standing.status == "declared"}
     kept: list[_Part] = []
     for part in held:

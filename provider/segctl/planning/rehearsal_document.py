@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from segctl.planning.rehearsal import Fate, Heard, Inputs, Lost, Rehearsal, Untold
 
@@ -34,19 +34,19 @@ def rehearsal_of(document: Mapping[str, Any]) -> Rehearsal:
     Raises:
         TypeError: a part is missing, or is one that this segctl does not know.
     """
-    values = dict(document)
-    return Rehearsal(
-        **values
-        | {
-            "inputs": Inputs(**values["inputs"]),
-            "fates": {name: Fate(**one) for name, one in values["fates"].items()},
-            "witnesses": tuple(Heard(**one) for one in values["witnesses"]),
-            "dropped": tuple(
-                Lost(**one | {"applications": tuple(one["applications"]), "by": tuple(one["by"])})
-                for one in values["dropped"]
-            ),
-            "untold": tuple(Untold(**one) for one in values["untold"]),
-            "untold_essential": tuple(cast("list[str]", values["untold_essential"])),
-            "contradicted": tuple(cast("list[str]", values["contradicted"])),
-        }
-    )
+    values: dict[str, Any] = dict(document)
+    values["inputs"] = Inputs(**values["inputs"])
+    values["fates"] = {name: Fate(**one) for name, one in values["fates"].items()}
+    values["witnesses"] = tuple(Heard(**one) for one in values["witnesses"])
+    values["dropped"] = tuple(map(_lost, values["dropped"]))
+    values["untold"] = tuple(Untold(**one) for one in values["untold"])
+    values["untold_essential"] = tuple(values["untold_essential"])
+    values["contradicted"] = tuple(values["contradicted"])
+    return Rehearsal(**values)
+
+
+def _lost(document: Mapping[str, Any]) -> Lost:
+    values: dict[str, Any] = dict(document)
+    values["applications"] = tuple(values["applications"])
+    values["by"] = tuple(values["by"])
+    return Lost(**values)

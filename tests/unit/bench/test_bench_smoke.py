@@ -54,6 +54,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "prove",
         "query",
         "panorama",
+        "observe",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -170,3 +171,15 @@ def test_only_growth_above_the_limit_makes_the_run_fail(works: str, status: int)
     assert ("growth: slow is 2.0, not <= 1.3" in done.stderr) is bool(status)
     assert "no gate" not in done.stderr
     assert json.loads(done.stdout)["cases"]["growth"]["claims"][-1]["met"] is False
+
+
+def test_every_line_of_traffic_is_read(document: dict[str, Any]) -> None:
+    found = claims(document, "observe")
+    for work in ("traffic", "discover", "replay"):
+        assert found[f"{work}: lines that were used, of all"]["met"]
+    groups = {
+        one["lines"]: one["groups"]
+        for one in document["cases"]["observe"]["results"]
+        if one["work"] == "split"
+    }
+    assert groups == {1_000: 300, 2_000: 600}

@@ -93,7 +93,7 @@ class _Lines:
         self._groups = 0
         self._sessions = context.sessions
         self._seen = context.seen.again
-        self._minute, self._base = ("", ""), 0.0
+        self._minutes = context.clock.minutes
 
     def read(self, text: Text) -> Iterator[Observation]:
         """Yield what the lines say."""
@@ -133,10 +133,11 @@ class _Lines:
         if group is None:
             group = self._group(known, ends)
         generated = columns[_GENERATED]
-        if self._minute == (serial, generated[:16]):
-            end = self._base + int(generated[17:])
-        else:
+        base = self._minutes.get((serial, generated[:16]))
+        if base is None:
             end = self._moment(serial, generated, line, comma)
+        else:
+            end = base + int(generated[17:])
         sequence = columns[_SEQNO]  # 0 where the device did not count
         if len(sequence) > 1 and sequence.isdigit() and self._seen(serial, int(sequence)):
             self._file.duplicates += 1
@@ -189,7 +190,6 @@ class _Lines:
                 raise RefusedError("the time of a record is not one")
             end = self._context.clock.set(serial, generated, exact[1] if exact else "")
             self._told(serial, generated, line, comma, exact=exact is not None)
-        self._minute, self._base = (serial, generated[:16]), end - int(generated[17:])
         return end
 
     def _told(self, serial: str, generated: str, line: str, comma: int, *, exact: bool) -> None:
