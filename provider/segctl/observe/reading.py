@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from segctl.observe.coverage import AHEAD, FUTURE, STEP, Coverage, FileTally, Witnesses
 from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
+from segctl.observe.pairs import Pairs
 from segctl.observe.readers import reader_of
 from segctl.observe.readers.base import Addresses, Context
 from segctl.observe.readers.conversations import Conversations
@@ -18,7 +19,7 @@ from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from segctl.observe.coverage import FileCoverage
@@ -37,12 +38,13 @@ class ReadOptions:
 
     `now` and `since` are seconds since 1970; records that end before `since` are left out.
     `timezone` is where times without an offset are from, None where the user did not say: then
-    UTC.
+    UTC. `members` are the firewalls that members of pairs are, by the members' names.
     """
 
     now: float
     since: float | None = None
     timezone: str | None = None
+    members: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ class _Run:
         self._conversations, self._sessions = Conversations(), Sessions()
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
+        self._add = Pairs(options.members, self._witnesses).taking(self._groups.add)
 
     def read(self, source: Source) -> None:
         tally = FileTally(name=source.name)
@@ -150,7 +153,7 @@ class _Run:
 
     def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
         """Take every observation in; a million times, so that it does little."""
-        add, spans, steps = self._groups.add, dict[str, list[float]](), dict[str, int]()
+        add, spans, steps = self._add, dict[str, list[float]](), dict[str, int]()
         records, denied = dict[str, int](), set[tuple[str, bool]]()
         since, near = self._options.since or float("-inf"), self._options.now + AHEAD
         for one in observations:

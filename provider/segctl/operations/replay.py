@@ -61,6 +61,7 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         SnapshotError: the snapshots cannot be used.
         UsageError: no file is given, one does not exist, or a plan comes without snapshots.
     """
+    from segctl.observe.pairs import members_of
     from segctl.observe.places import Places
     from segctl.observe.reading import ReadOptions, read
     from segctl.observe.replay import replayed
@@ -82,7 +83,12 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
     firewalls = [*_firewalls(desired_of(loaded), snapshots, plans)]
     reading = read(
         options.files,
-        ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+        ReadOptions(
+            now=options.now,
+            since=options.since,
+            timezone=options.timezone,
+            members=members_of(loaded.site.devices),
+        ),
     )
     with closing(reading.groups):
         called = reading.coverage.called([one.device.name for one in firewalls])

@@ -48,6 +48,7 @@ def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) 
         InventoryError: the inventory cannot be used.
         UsageError: no file is given, or one does not exist.
     """
+    from segctl.observe.pairs import members_of
     from segctl.observe.places import Places
     from segctl.observe.reading import ReadOptions, read
     from segctl.observe.standing import Standings
@@ -58,7 +59,12 @@ def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) 
     loaded = load_inventory(common, progress)
     reading = read(
         options.files,
-        ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+        ReadOptions(
+            now=options.now,
+            since=options.since,
+            timezone=options.timezone,
+            members=members_of(loaded.site.devices),
+        ),
     )
     with closing(reading.groups):
         called = reading.coverage.called([one.name for one in loaded.site.devices])
