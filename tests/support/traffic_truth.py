@@ -66,8 +66,9 @@ class Truth:
     def leased(self, flow: Flow) -> bool:
         """Whether somebody with a lease needs the server, and the source may be leased."""
         ranges = [zone["leases"] for zone in self.document["zones"].values() if zone["leases"]]
-        source = ip_address(flow[0])
-        return any(ip_address(one) <= source <= ip_address(last) for one, last in ranges) and any(
+        source = int(ip_address(flow[0]))
+        held = [(int(ip_address(one)), int(ip_address(last))) for one, last in ranges]
+        return any(one <= source <= last for one, last in held) and any(
             "dhcp" in kinds and other[1:] == flow[1:] for other, kinds in self.kinds.items()
         )
 

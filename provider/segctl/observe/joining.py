@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from segctl.observe.observation import counted_by
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -66,7 +68,7 @@ def joined(found: Sequence[Told[T]]) -> Joined[T]:
     again = tuple(
         one
         for one in found
-        if not one.settled and not one.alone and one.group.witness in spoken_for
+        if not one.settled and not one.alone and counted_by(one.group) in spoken_for
     )
     left = tuple(one for one in found if one not in again)
     return Joined(left, again, max(spoken_for.values(), default=0))
@@ -76,5 +78,6 @@ def _sessions(found: Iterable[Told[T]]) -> Mapping[str, int]:
     """Return how many sessions each witness saw; a record of none still is one."""
     held: dict[str, int] = {}
     for one in found:
-        held[one.group.witness] = held.get(one.group.witness, 0) + max(1, one.count.sessions)
+        name = counted_by(one.group)
+        held[name] = held.get(name, 0) + max(1, one.count.sessions)
     return held

@@ -25,6 +25,10 @@ class Function(NamedTuple):
     access_class: str
 
 
+#: How a record of a single packet ends, which a rule logged and others may tell the end of.
+LOGGED_PACKET: Final = "logged packet"
+
+
 class Flow(NamedTuple):
     """Who talks to whom: an address is text in its canonical form, a port is 0 without ports.
 
@@ -81,6 +85,17 @@ class Observation(NamedTuple):
     source_port: int
     sessions: int
     bytes: int
+
+
+def counted_by(group: Group) -> str:
+    """Return who counts the sessions of a group: those of one counter are different ones.
+
+    A gateway that logs the first packet of what it lets pass, and its end as well, tells of the
+    same sessions twice.
+    """
+    if group.reason == LOGGED_PACKET and group.verdict != "deny":
+        return f"{group.witness} {LOGGED_PACKET}"
+    return group.witness
 
 
 #: IP protocols by number, as far as firewalls name them.

@@ -20,6 +20,7 @@ from segctl.observe.coverage import (
 )
 from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
+from segctl.observe.pairs import Pairs
 from segctl.observe.readers import TOLD, reader_of
 from segctl.observe.readers.base import Addresses, Context, RefusedError
 from segctl.observe.readers.conversations import Conversations
@@ -48,13 +49,15 @@ class ReadOptions:
 
     `now` and `since` are seconds since 1970; records that end before `since` are left out.
     `timezone` is where times without an offset are from, None where the user did not say: then
-    UTC. With `digests`, those of the files are worked out.
+    UTC. With `digests`, those of the files are worked out. `members` are the firewalls that members
+    of pairs are, by the members' names.
     """
 
     now: float
     since: float | None = None
     timezone: str | None = None
     digests: bool = False
+    members: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,7 @@ class _Run:
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
         self._digests: list[str] = []
+        self._add = Pairs(options.members, self._witnesses).taking(self._groups.add)
 
     def hear(self, device: str, answer: Answer) -> None:
         """Take in what a device told."""
@@ -247,7 +251,7 @@ class _Run:
 
     def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
         """Take every observation in; a million times, so that it does little."""
-        add, spans, steps = self._groups.add, dict[str, list[float]](), dict[str, int]()
+        add, spans, steps = self._add, dict[str, list[float]](), dict[str, int]()
         records, denied = dict[str, int](), set[tuple[str, bool]]()
         since, near = self._options.since or float("-inf"), self._options.now + AHEAD
         for one in observations:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import TYPE_CHECKING, Final, Literal
 
+from segctl.observe.observation import counted_by
 from segctl.observe.standing import STATUSES
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def volume_of(groups: Sequence[tuple[Group, Count]]) -> Volume:
         )
     by_witness: dict[str, Volume] = {}
     for group, count in groups:
-        held = by_witness.setdefault(group.witness, Volume())
+        held = by_witness.setdefault(counted_by(group), Volume())
         held.add(
             Volume(sessions=count.sessions, bytes=count.bytes, first=count.first, last=count.last)
         )

@@ -82,6 +82,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
     from segctl.importing import refuse_existing, write_files
     from segctl.observe.discover.evidence import Evidence, Window
     from segctl.observe.discover.result import Asked, discovered
+    from segctl.observe.pairs import members_of
     from segctl.observe.reading import ReadOptions, read
 
     refuse_nothing(options.files, from_devices=options.from_devices)
@@ -93,14 +94,19 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
         leases=options.leases,
         names=names_of(options.names),
     )
+    site = loaded.site if loaded is not None else None
     with closing(Evidence(Window(*one) for one in options.windows)) as evidence:
         reading = read(
             options.files,
-            ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+            ReadOptions(
+                now=options.now,
+                since=options.since,
+                timezone=options.timezone,
+                members=members_of(site.devices) if site is not None else {},
+            ),
             groups=evidence,
             told=told,
         )
-        site = loaded.site if loaded is not None else None
         found = discovered(site, evidence, reading.coverage, asked)
     before, files = files_of(found, loaded, common.sources)
     written: tuple[Path, ...] = ()

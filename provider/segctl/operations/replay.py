@@ -79,6 +79,7 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         UsageError: no file is given and no device is asked, a file does not exist, or a plan comes
             without what devices hold.
     """
+    from segctl.observe.pairs import members_of
     from segctl.observe.places import Places
     from segctl.observe.reading import ReadOptions, read
     from segctl.observe.replay import replayed
@@ -109,6 +110,7 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
             since=options.since,
             timezone=options.timezone,
             digests=options.rehearse,
+            members=members_of(loaded.site.devices),
         ),
         told=heard.told if heard is not None else None,
     )

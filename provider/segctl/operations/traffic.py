@@ -50,6 +50,7 @@ def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) 
         InventoryError: the inventory cannot be used.
         UsageError: no file is given and no device is asked, or a file does not exist.
     """
+    from segctl.observe.pairs import members_of
     from segctl.observe.places import Places
     from segctl.observe.reading import ReadOptions, read
     from segctl.observe.standing import Standings
@@ -63,7 +64,12 @@ def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) 
         told = hear(common, loaded, watch, progress).told
     reading = read(
         options.files,
-        ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+        ReadOptions(
+            now=options.now,
+            since=options.since,
+            timezone=options.timezone,
+            members=members_of(loaded.site.devices),
+        ),
         told=told,
     )
     with closing(reading.groups):

@@ -11,6 +11,7 @@ from segctl.observe.discover.flows import Ends, seen
 from segctl.observe.discover.pools import Client, pools
 from segctl.observe.discover.services import access_class
 from segctl.observe.discover.shapes import moving, scans
+from segctl.observe.pairs import members_of
 from segctl.observe.places import Places
 from segctl.observe.standing import Standings
 from segctl.protocols.catalogue import catalogue
@@ -64,12 +65,15 @@ class Context:
         self.seen: Seen = seen(evidence, Standings(site, self.places, today))
         self._gone = Standings(_revived(site, today), self.places, today)
         self.boundaries = Boundaries(site, today)
+        members = members_of(site.devices)
         self.firewalls = frozenset(
-            one.name
+            members.get(one.name, one.name)
             for one in coverage.witnesses
             if any(name.startswith(_NAMING) for name in one.formats)
         )
-        self.sampled = frozenset(one.name for one in coverage.witnesses if one.sampled)
+        self.sampled = frozenset(
+            members.get(one.name, one.name) for one in coverage.witnesses if one.sampled
+        )
         self.zones: Mapping[str, Zone] = {zone.key: zone for zone in site.zones}
         self._assets = {
             (zone.key, asset.name): asset for zone in site.zones for asset in zone.assets

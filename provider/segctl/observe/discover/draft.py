@@ -32,6 +32,8 @@ _PRIVATE: Final = tuple(
 _PREFIXES: Final = {4: 24, 6: 64}
 #: So many controllers are polled by a host that operates a plant.
 _POLLS: Final = 2
+#: A network is behind a gateway if less than this share of what it does goes around that.
+_OWN: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +46,14 @@ class Draft:
 
 @dataclass(slots=True, kw_only=True)
 class _Host:
-    """What was seen of one address: votes for names of zones, what it serves, whom it polls."""
+    """What was seen of one address: votes for names of zones, what it serves, whom it polls.
+
+    `behind` are the votes of conversations that went through another gateway as well, which names
+    no zones: behind it begins another zone than the one that a firewall names.
+    """
 
     votes: Counter[str] = field(default_factory=Counter[str])
+    behind: Counter[str] = field(default_factory=Counter[str])
     serves: set[str] = field(default_factory=set[str])
     polls: set[str] = field(default_factory=set[str])
     asked_by: set[str] = field(default_factory=set[str])
@@ -93,12 +100,13 @@ def _hosts(
         for group, _ in held
         if group.outer
     }
+    mute = _without_zones(by_ends.values())
     for ends, held in by_ends.items():
         if ends[:2] in translated:
             continue
         source = hosts.setdefault(ends.source, _Host())
         destination = hosts.setdefault(ends.destination, _Host())
-        _vote(held, source, destination)
+        _vote(held, source, destination, mute)
         destination.asked_by.add(ends.source)
         for protocol in _industrial(held):
             destination.serves.add(protocol)
@@ -125,21 +133,37 @@ def _private(address: str) -> bool:
     return any(host.version == net.version and host in net for net in _PRIVATE)
 
 
-def _vote(held: Iterable[tuple[Group, Count]], source: _Host, destination: _Host) -> None:
+def _without_zones(
+    conversations: Iterable[Iterable[tuple[Group, Count]]],
+) -> frozenset[str]:
+    """Return the gateways that let conversations pass and name no zone of any."""
+    named: dict[str, bool] = {}
+    for held in conversations:
+        for group, _ in held:
+            if group.verdict == "allow":
+                zones = bool(group.from_zone and group.to_zone)
+                named[group.witness] = named.get(group.witness, False) or zones
+    return frozenset(name for name, zones in named.items() if not zones)
+
+
+def _vote(
+    held: Iterable[tuple[Group, Count]], source: _Host, destination: _Host, mute: frozenset[str]
+) -> None:
     """Count the zones in which firewalls say that the ends are.
 
     Of firewalls in a row, each says of what lies behind the other that it is in the zone between
     them: that is no zone of either end.
     """
+    held = list(held)
+    through = any(group.witness in mute for group, _ in held)
     items = [item for item in held if item[0].from_zone and item[0].to_zone]
     entered = {group.from_zone for group, _ in items}
     left = {group.to_zone for group, _ in items}
     between = entered & left if len({group.witness for group, _ in items}) > 1 else set[str]()
     for group, count in items:
-        if group.from_zone not in between:
-            source.votes[group.from_zone] += count.sessions or 1
-        if group.to_zone not in between:
-            destination.votes[group.to_zone] += count.sessions or 1
+        for host, name in ((source, group.from_zone), (destination, group.to_zone)):
+            if name not in between:
+                (host.behind if through else host.votes)[name] += count.sessions or 1
 
 
 def _industrial(held: Iterable[tuple[Group, Count]]) -> Iterator[str]:
@@ -175,20 +199,28 @@ def _network(address: str) -> Network:
 
 
 def _networks(hosts: Mapping[str, _Host]) -> dict[Network, str]:
-    """Return each network with the zone of most of what was seen there."""
+    """Return each network with the zone of most of what was seen there.
+
+    What nearly always went through a gateway that names no zones is behind it: in a zone of its
+    own, which is not guessed.
+    """
     votes: dict[Network, Counter[str]] = {}
+    behind: Counter[Network] = Counter()
     for address, host in hosts.items():
         votes.setdefault(_network(address), Counter()).update(host.votes)
+        behind[_network(address)] += host.behind.total()
     found: dict[Network, str] = {}
     for network in sorted(votes, key=lambda one: (one.version, int(one.network_address))):
         held = votes[network]
+        if held.total() < _OWN * behind[network]:
+            held = Counter[str]()  # it lies behind a gateway that names no zones
         most = max(sorted(held), key=lambda name: held[name]) if held else ""
         found[network] = _id(most or f"net-{network.network_address}")
     return found
 
 
 def _zone_of(address: str, host: _Host, networks: Mapping[Network, str]) -> str:
-    if host.votes:
+    if host.votes and host.votes.total() >= _OWN * host.behind.total():
         return _id(max(sorted(host.votes), key=lambda name: host.votes[name]))
     return networks[_network(address)]
 
@@ -259,4 +291,7 @@ def _notes(zone: Zone, bound: Mapping[str, set[str]]) -> Iterator[str]:
     if named:
         yield f"as firewalls name it: {', '.join(named)}"
     else:
-        yield "no firewall names it: a network that sensors saw"
+        yield (
+            "no firewall names it: a network that sensors saw, or one behind a gateway whose "
+            "records name no zones. Whether it is one of the zones beside it is for you to say"
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from segctl.observe.discover.services import COMMANDS, doubtful, shown_classes
 from segctl.observe.grouping import Count
+from segctl.observe.observation import counted_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +111,7 @@ def volume_of(groups: Iterable[tuple[Group, Count]]) -> Volume:
     number = 0
     for group, count in groups:
         number += 1
-        by_witness.setdefault(group.witness, Count()).merge(count)
+        by_witness.setdefault(counted_by(group), Count()).merge(count)
     whole, days = Volume(groups=number), Count()
     for count in by_witness.values():
         whole.sessions = max(whole.sessions, count.sessions)

@@ -10,7 +10,14 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from segctl.observe.observation import WITH_PORTS, Flow, Group, Observation, protocol_name
+from segctl.observe.observation import (
+    LOGGED_PACKET,
+    WITH_PORTS,
+    Flow,
+    Group,
+    Observation,
+    protocol_name,
+)
 from segctl.observe.readers.base import Reader, RefusedError, clipped, number, port_of
 from segctl.observe.readers.json_objects import objects, text_of
 from segctl.observe.times import moment
@@ -118,7 +125,7 @@ def _group(one: _Packet, context: Context) -> tuple[Group, int]:
         from_zone=clipped(one.entered),
         to_zone=clipped(one.left),
         verdict=verdict,
-        reason="logged packet",
+        reason=LOGGED_PACKET,
         completed=completed,
         rule=clipped(rule),
         direction=midway,

@@ -231,6 +231,27 @@ def test_who_scanned_a_host_and_then_talks_to_it_is_asked_about() -> None:
     )
 
 
+@pytest.mark.parametrize(("first", "outcome"), [(START, "proposed"), (START + 3 * DAY, "ask")])
+def test_a_service_that_a_host_scanned_for_is_asked_about(first: float, outcome: str) -> None:
+    uses = Talk(
+        source="10.35.0.66", destination="10.2.0.12", port=445, applications=("ssl",),
+        first=first, days=10,
+    )  # fmt: skip
+    result = found([*scan("10.35.0.66", 11, over=9 * DAY), *scan("10.35.0.66", 30, over=600), uses])
+    assert uses.source not in {"", WEB.source}
+    held = [one for one in of(result, uses.source, 445) if one.part.ends.destination == "10.2.0.12"]
+    assert outcome in {one.outcome for one in held}
+    assert ("scanner" in {one.reason for one in held}) is (outcome == "ask")
+
+
+def test_commands_of_working_days_are_asked_about() -> None:
+    fortnight = replace(NEED, source="10.2.0.40", functions=(READ, WRITE))
+    weekly = [replace(fortnight, days=5), replace(fortnight, days=5, first=START + 7 * DAY)]
+    assert {one.reason for one in of(found([*weekly, SYSLOG]), "10.2.0.40", 502)} == {"command"}
+    nightly = replace(fortnight, daily=1)
+    assert {one.reason for one in of(found([nightly, SYSLOG]), "10.2.0.40", 502)} == {"command"}
+
+
 def test_threat_records_speak_against_all_that_two_hosts_do() -> None:
     threat = replace(WEB, destination="10.2.0.40", port=445, threat="Something(1)", days=1, daily=1)
     steady = replace(WEB, destination="10.2.0.40")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.importing.proposed import with_assets
 from segctl.observe.discover.listing import listing
 from segctl.observe.discover.propose import GRADES
-from support.plant_traffic import READ, SENSOR, SITE, Talk, found
+from support.plant_traffic import FIREWALL, READ, SENSOR, SITE, Talk, found
+
+if TYPE_CHECKING:
+    from segctl.observe.observation import Observation
 
 NEED = Talk(
     source="10.2.0.20", destination="10.1.0.1", port=502, functions=(READ,), witness=SENSOR,
@@ -142,6 +146,24 @@ def test_zones_and_assets_are_drafted_from_what_was_seen() -> None:
     assert [one.role for one in zones["net-10-1-0-0"].assets] == ["controller (modbus)"] * 2
     assert [one.role for one in zones["net-10-2-0-0"].assets] == ["polls controllers"]
     assert len(result.proposals) == 1
+
+
+def test_networks_behind_a_gateway_without_zones_are_not_taken_for_a_firewalls_zone() -> None:
+    def seen(witness: str, destination: str, zones: tuple[str, str]) -> Observation:
+        talk = replace(NEED, witness=witness, destination=destination, verdict="allow")
+        one = talk.observations()[0]
+        group = one.group._replace(from_zone=zones[0], to_zone=zones[1])
+        return one._replace(group=group, sessions=10)
+
+    names = ("SUPERVISORY", "CONTROL")
+    logged = [seen(FIREWALL, "10.1.0.1", names), seen(FIREWALL, "10.8.0.5", names)]
+    behind = found([*logged, seen("conntrack", "10.8.0.5", ("", ""))], site=None)
+    assert {zone.id: [str(one) for one in zone.networks] for zone in behind.site.zones} == {
+        "control": ["10.1.0.0/24"],
+        "net-10-8-0-0": ["10.8.0.0/24"],
+        "supervisory": ["10.2.0.0/24"],
+    }
+    assert {zone.id for zone in found(logged, site=None).site.zones} == {"control", "supervisory"}
 
 
 # --- assets in a file of zones -------------------------------------------------------------------
