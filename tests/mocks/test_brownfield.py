@@ -104,3 +104,21 @@ def test_a_rule_reads_like_any_rule(third_party: Path) -> None:
     device.edit("rename", f"{path}/entry[@name='{names[0]}']", newname="renamed")
     device.edit("move", f"{path}/entry[@name='{names[1]}']", where="top", commit=True)
     assert b'"renamed"' in device.running()
+
+
+def test_a_container_that_rules_name_is_no_application(mock: PanosMock) -> None:
+    """What a configuration names and the content has not, the mock adds; containers it has."""
+    rule = (
+        "<entry name='r'><from><member>any</member></from><to><member>any</member></to>"
+        "<source><member>any</member></source><destination><member>any</member></destination>"
+        "<application><member>modbus</member><member>ssl</member></application>"
+        "<service><member>any</member></service><action>allow</action></entry>"
+    )
+    mock.edit("set", f"{VSYS}/rulebase/security/rules", rule)
+    device = PanosMock(config=mock.config().replace(b">ssl<", b">of-a-later-content<"))
+    place = "/config/predefined/application/entry/@name"
+    sent = {"type": "config", "action": "get", "xpath": place, "key": device.key()}
+    answer = etree.fromstring(device.handle(sent).content())
+    listed = {entry.get("name") for entry in answer.iter("entry")}
+    assert "of-a-later-content" in listed
+    assert "modbus" not in listed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from segctl_mocks.panos.content import applications
 
@@ -16,9 +16,10 @@ def known_by_heart() -> dict[str, frozenset[str]]:
 
     def walk(node: Any) -> None:
         if isinstance(node, dict):
-            for name, inside in node.items():
-                if isinstance(inside, dict) and inside.get("default_ports"):
-                    found[name] = frozenset(inside["default_ports"])
+            for name, inside in cast("dict[str, Any]", node).items():
+                if isinstance(inside, dict) and "default_ports" in inside:
+                    ports = cast("dict[str, list[str]]", inside)["default_ports"]
+                    found[name] = frozenset(ports)
                 walk(inside)
 
     walk(json.loads(text))

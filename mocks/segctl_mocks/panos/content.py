@@ -189,7 +189,8 @@ def with_applications(content: Tree, added: Iterable[str]) -> Tree:
 
 
 def _unknown(content: Tree, tree: Tree, kind: str, path: str) -> Iterable[str]:
-    known = content.entries(_container(content, kind))
+    places = ("application", "application-container") if kind == "application" else (kind,)
+    known = {name for place in places for name in content.entries(_container(content, place))}
     own = {entry.get("name") for each in tree.root.iter(*_OWN[kind]) for entry in each}
     names = dict.fromkeys(text_of(member) for member in tree.root.iterfind(path))
     taken = {*known, *own, *_KEYWORDS}

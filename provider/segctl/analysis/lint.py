@@ -87,12 +87,11 @@ def _with_present(found: Lint, reading: Reading, zones: Iterable[FirewallZone]) 
     if reading.now is not None:
         later = _linted(_looked_at(reading.now, subjects), zones, (), whole=False)
     told = {(one.subject, one.kind, one.others) for one in found.findings}
-    doubts = tuple(
-        replace(doubt, present=Now(objects=held, findings=_by_now(doubt, held, later, told)))
-        if (held := objects.get(doubt))
-        else doubt
-        for doubt in found.doubts
-    )
+    present = {
+        doubt: Now(objects=held, findings=_by_now(doubt, held, later, told))
+        for doubt, held in objects.items()
+    }
+    doubts = tuple(replace(doubt, present=present.get(doubt)) for doubt in found.doubts)
     return replace(found, doubts=doubts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError
@@ -53,8 +53,11 @@ def selecting(inside: str, name: str = "f") -> str:
     return f'<application-filter><entry name="{name}">{inside}</entry></application-filter>'
 
 
-def held(told: bytes, objects: str, rules: str = "", **parts: bytes) -> PanosLive:
+def held(
+    told: bytes, objects: str, rules: str = "", parts: Mapping[str, bytes] | None = None
+) -> PanosLive:
     rules = rules or rule("r", application="f")
+    parts = parts or {}
 
     def config(action: str, xpath: str) -> bytes:
         assert (action, xpath) == ("get", "/config/predefined/application")
@@ -104,7 +107,7 @@ def test_a_filter_behind_groups_is_one_in_use() -> None:
 def test_a_filter_that_panorama_pushed_is_read() -> None:
     inside = f"<panorama>{selecting(listed('risk', '2'))}</panorama>"
     pushed = answer(f"<result><policy>{inside}</policy></result>")
-    found = held(content(application("plc", PLC)), "", **{"pushed policy": pushed})
+    found = held(content(application("plc", PLC)), "", parts={"pushed policy": pushed})
     assert names(found) == ({"plc"}, set())
 
 
@@ -174,20 +177,21 @@ def judged(filter_: Mapping[str, tuple[str, ...]], one: Mapping[str, str]) -> bo
     return None if any(flags) else False
 
 
-some_values = st.fixed_dictionaries({column: st.sampled_from(of) for column, of in VALUES.items()})
 some_flags = st.lists(st.sampled_from(sorted(FLAGS)), unique=True, max_size=2)
 
 
+@settings(max_examples=25)
 @given(data=st.data())
 def test_an_independent_judge_selects_alike(data: DataObject) -> None:
     known: dict[str, dict[str, str]] = {}
     for number in range(data.draw(st.integers(1, 6), "applications")):
-        flags = {FLAGS[flag]: "yes" for flag in data.draw(some_flags)}
-        known[f"a{number}"] = data.draw(some_values) | flags
+        set_ = {FLAGS[flag]: "yes" for flag in data.draw(some_flags)}
+        values = {column: data.draw(st.sampled_from(of)) for column, of in VALUES.items()}
+        known[f"a{number}"] = values | set_
     asked: dict[str, tuple[str, ...]] = {}
     for column, of in VALUES.items():
         if chosen := data.draw(st.lists(st.sampled_from(of), unique=True), column):
-            asked[column] = tuple(chosen)
+            asked[column] = (*chosen,)
     flags = data.draw(some_flags, "flags")
     inside = "".join(listed(column, *of) for column, of in asked.items())
     inside += "".join(f"<{flag}>yes</{flag}>" for flag in flags)
@@ -243,11 +247,14 @@ def test_what_is_open_is_neither_in_nor_out(inside: str, told: str, objects: str
 def test_two_definitions_that_differ_leave_open_which_counts() -> None:
     told = content(application("a", PLC), application("b", PLC | {"risk": "1"}))
     shared = answer(f"<result><shared>{selecting(listed('risk', '1', '2'))}</shared></result>")
-    found = held(told, selecting(listed("risk", "2")), shared=shared)
+    found = held(told, selecting(listed("risk", "2")), parts={"shared": shared})
     assert names(found) == ({"a"}, {"b"})
     assert found.filters["f"].why == "it is defined more than once"
     same = answer(f"<result><shared>{selecting(listed('risk', '2'))}</shared></result>")
-    assert names(held(told, selecting(listed("risk", "2")), shared=same)) == ({"a"}, set())
+    assert names(held(told, selecting(listed("risk", "2")), parts={"shared": same})) == (
+        {"a"},
+        set(),
+    )
 
 
 @pytest.mark.parametrize("strange", ["new-appid", "saas-risk", "no-such"])
