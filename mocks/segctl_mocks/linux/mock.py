@@ -8,7 +8,7 @@ import json
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.channels import Execution, Terminal
 from segctl_mocks.linux.faults import NFT_KINDS, Fault, Faults, Request
@@ -16,18 +16,18 @@ from segctl_mocks.linux.host import Host
 from segctl_mocks.linux.nft.engine import Result
 from segctl_mocks.linux.nft.errors import Source
 from segctl_mocks.linux.server import Accounts, Channel, Handler, SshServer
+from segctl_mocks.loopback import Loopback
 from segctl_mocks.storage import file_name, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from types import TracebackType
 
     from segctl_mocks.linux.nft.state import Ruleset
 
 SUDO = frozenset({"nopasswd", "password", "none", "root"})
 
 
-class LinuxMock:
+class LinuxMock(Loopback):
     """A mock Linux host on a loopback port; use it as a context manager."""
 
     def __init__(  # each is something a test sets
@@ -52,13 +52,12 @@ class LinuxMock:
         if sudo not in SUDO:
             message = f"sudo is {', '.join(sorted(SUDO))}, not {sudo!r}"
             raise ValueError(message)
+        super().__init__(port)
         self.name = name
         self.latency = latency
         self.users = dict(users or {"admin": "pw"})
         self._accounts = Accounts(self.users, {**(authorized_keys or {})})
         self._folder = state_dir / file_name(name) if state_dir is not None else None
-        self._port = port
-        self._any_port = False
         self._server: SshServer | None = None
         self._lock = threading.RLock()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -86,25 +85,10 @@ class LinuxMock:
 
     # -- life ---------------------------------------------------------------------
 
-    def start(self) -> Self:
-        """Listen and serve."""
-        self.host_device.stopping.clear()
-        try:
-            self._port = self._listen(self._port)
-        except OSError:
-            if not self._any_port:
-                raise
-            self._port = self._listen(0)
-        return self
-
     def _listen(self, port: int) -> int:
+        self.host_device.stopping.clear()
         self._server = SshServer(self._key, self._accounts, self._handler)
         return self._server.start(port)
-
-    def prefer_port(self, port: int) -> None:
-        """Listen on this port if it is free, else on any."""
-        self._port = port
-        self._any_port = True
 
     def stop(self) -> None:
         """Stop serving; keep the state if there is a folder for it."""
@@ -116,18 +100,6 @@ class LinuxMock:
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.stop()
 
     def reboot(self) -> None:
         """Cut all connections, forget the ruleset and /run, load ``/etc/nftables.d/*.nft``."""
@@ -150,24 +122,9 @@ class LinuxMock:
     # -- where and who ------------------------------------------------------------
 
     @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return "127.0.0.1"
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port
-
-    @property
     def transport(self) -> str:
         """What it speaks, for people."""
         return "SSH"
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        return self.host, self.port
 
     @property
     def host_key_line(self) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.pushed import Pushed, server
-from segctl_mocks.panos.served import MAX_REQUEST, ServedDevice
+from segctl_mocks.panos.served import ServedDevice, Serving
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.tree import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
     from types import TracebackType
 
-    from segctl_mocks.panos.server import Acceptor
     from segctl_mocks.panos.traffic.store import Traffic
-    from segctl_mocks.tls import Authority, ServerCertificate
 
 
 class PanosMock(ServedDevice[PanosDevice]):
@@ -36,7 +33,6 @@ class PanosMock(ServedDevice[PanosDevice]):
         content_version: str = "8799-8509",
         users: Mapping[str, str] | None = None,
         multi_vsys: bool = False,
-        latency: float = 0.0,
         job_seconds: float = 0.05,
         locks_gone_at_commit: Iterable[str] = ("commit",),
         ha: str = "",
@@ -45,12 +41,7 @@ class PanosMock(ServedDevice[PanosDevice]):
         removed_applications: Iterable[str] = (),
         pushed: Iterable[bytes] = (),
         traffic: Traffic | None = None,
-        state_dir: Path | None = None,
-        port: int = 0,
-        authority: Authority | None = None,
-        certificate: ServerCertificate | None = None,
-        max_request: int = MAX_REQUEST,
-        acceptor: Acceptor | None = None,
+        **serving: Unpack[Serving],
     ) -> None:
         settings = Settings(
             hostname=hostname or name,
@@ -70,17 +61,7 @@ class PanosMock(ServedDevice[PanosDevice]):
         device = PanosDevice(settings, users or {"admin": "pw"}, config, pushed=tuple(pushed))
         if traffic is not None:
             device.adopt_traffic(traffic)
-        super().__init__(
-            name,
-            device,
-            latency=latency,
-            state_dir=state_dir,
-            port=port,
-            authority=authority,
-            certificate=certificate,
-            max_request=max_request,
-            acceptor=acceptor,
-        )
+        super().__init__(name, device, **serving)
 
     def set_hits(self, rule: str, count: int, vsys: str = "vsys1") -> None:
         """Set the hit count of a running rule; it stays with the rule's uuid."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypedDict, TypeVar
 
+from segctl_mocks.loopback import Loopback
 from segctl_mocks.panos import answers
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.appliance import Device
@@ -19,9 +20,7 @@ from segctl_mocks.storage import file_name
 from segctl_mocks.tls import Authority, ServerCertificate
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
 D = TypeVar("D", bound=Device)
 
@@ -38,7 +37,19 @@ _BOMB = (
 ).encode()
 
 
-class ServedDevice(Generic[D]):
+class Serving(TypedDict, total=False):
+    """How a mock is served: see `ServedDevice`."""
+
+    latency: float
+    state_dir: Path | None
+    port: int
+    authority: Authority | None
+    certificate: ServerCertificate | None
+    max_request: int
+    acceptor: Acceptor | None
+
+
+class ServedDevice(Loopback, Generic[D]):
     """A device on a loopback port; use it as a context manager."""
 
     def __init__(
@@ -54,6 +65,7 @@ class ServedDevice(Generic[D]):
         max_request: int = MAX_REQUEST,
         acceptor: Acceptor | None = None,
     ) -> None:
+        super().__init__(port)
         self.name = name
         self.latency = latency
         self.device = device
@@ -62,8 +74,6 @@ class ServedDevice(Generic[D]):
         self.restored = self._store is not None and self._store.restore(self.device)
         self.authority = authority or _authority(state_dir)
         self._certificate = certificate or self.authority.issue([device.settings.hostname])
-        self._port = port
-        self._any_port = False
         self._max_request = max_request
         self._acceptor = acceptor
         self._server: HttpsServer | None = None
@@ -78,22 +88,12 @@ class ServedDevice(Generic[D]):
 
     # -- life ---------------------------------------------------------------------
 
-    def start(self) -> Self:
-        """Listen and serve."""
+    def _listen(self, port: int) -> int:
         self._stopping.clear()
         context = self._certificate.context()
-        try:
-            self._server = self._listen(self._port, context)
-        except OSError:
-            if not self._any_port:
-                raise
-            self._server = self._listen(0, context)
-        self._port = self._server.server_port
+        self._server = HttpsServer(port, context, self._respond, self._max_request, self._acceptor)
         self._server.start()
-        return self
-
-    def _listen(self, port: int, context: ssl.SSLContext) -> HttpsServer:
-        return HttpsServer(port, context, self._respond, self._max_request, self._acceptor)
+        return self._server.server_port
 
     def join(self, other: Self) -> None:
         """Answer one request at a time with another mock: the two are one pair."""
@@ -103,11 +103,6 @@ class ServedDevice(Generic[D]):
     def exclusive(self) -> threading.RLock:
         """Return what one holds so that no request is answered meanwhile."""
         return self._lock
-
-    def prefer_port(self, port: int) -> None:
-        """Listen on this port if it is free, else on any."""
-        self._port = port
-        self._any_port = True
 
     def stop(self) -> None:
         """Stop serving; keep the state if there is a folder for it."""
@@ -119,18 +114,6 @@ class ServedDevice(Generic[D]):
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.stop()
 
     def save(self, *, lazily: bool = False) -> None:
         """Write the state to its folder, if it has one."""
@@ -148,16 +131,6 @@ class ServedDevice(Generic[D]):
     # -- where and who ------------------------------------------------------------
 
     @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return "127.0.0.1"
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port
-
-    @property
     def transport(self) -> str:
         """What it speaks, for people."""
         return "HTTPS"
@@ -166,11 +139,6 @@ class ServedDevice(Generic[D]):
     def host_key_line(self) -> str:
         """No line for known_hosts: it does not speak SSH."""
         return ""
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        return self.host, self.port
 
     @property
     def url(self) -> str:

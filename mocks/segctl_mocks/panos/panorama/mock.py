@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from segctl_mocks.panos.answers import ApiError
 from segctl_mocks.panos.faults import Request
 from segctl_mocks.panos.panorama import groups
 from segctl_mocks.panos.panorama.device import PanoramaDevice
-from segctl_mocks.panos.served import MAX_REQUEST, ServedDevice
+from segctl_mocks.panos.served import ServedDevice, Serving
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.tree import text_of, xpath_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from segctl_mocks.panos.mock import PanosMock
-    from segctl_mocks.panos.server import Acceptor
-    from segctl_mocks.tls import Authority, ServerCertificate
 
 _RULES = (("pre-rulebase", ""), ("security", ""), ("rules", ""))
 
@@ -43,17 +40,11 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         sw_version: str = "11.1.6",
         content_version: str = "8799-8509",
         users: Mapping[str, str] | None = None,
-        latency: float = 0.0,
         job_seconds: float = 0.05,
         locks_gone_at_commit: Iterable[str] = ("commit",),
         limits: Mapping[str, int] | None = None,
         removed_applications: Iterable[str] = (),
-        state_dir: Path | None = None,
-        port: int = 0,
-        authority: Authority | None = None,
-        certificate: ServerCertificate | None = None,
-        max_request: int = MAX_REQUEST,
-        acceptor: Acceptor | None = None,
+        **serving: Unpack[Serving],
     ) -> None:
         settings = Settings(
             hostname=hostname or name,
@@ -69,17 +60,7 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         device = PanoramaDevice(
             settings, users or {"admin": "pw"}, config, firewalls=firewalls, pairs=pairs
         )
-        super().__init__(
-            name,
-            device,
-            latency=latency,
-            state_dir=state_dir,
-            port=port,
-            authority=authority,
-            certificate=certificate,
-            max_request=max_request,
-            acceptor=acceptor,
-        )
+        super().__init__(name, device, **serving)
 
     @property
     def firewalls(self) -> Mapping[str, PanosMock]:
