@@ -23,6 +23,7 @@ import asyncssh
 import pytest
 
 from cli_support import PASSWORD, Done, Plant, environment
+from segctl.cli.commands import tree
 from segctl.compiler.build import compile_site
 from segctl.fleet import plan_devices
 from segctl.fleet.snapshots import take_snapshots
@@ -31,6 +32,7 @@ from segctl.transports.credentials import Secret
 from support.hostile import steering
 from support.lengths import full
 from support.receiver import receiver
+from support.records import hostile_records
 from support.signatures import minisign_keys, ssh_keys
 from support.ssh_server import Manners, Visit, serving
 
@@ -257,6 +259,71 @@ def test_every_form_of_output_is_without(caged: Callable[..., Cage]) -> None:
         cage(*words, alone=False)
     accepted = ("--write-baseline", "b.yml", "--owner", "ops", "--expires", "2999-01-01")
     cage("drift", *accepted, code=2, alone=False)
+    cage.search()
+
+
+#: What else commands are tried with, with every secret at hand; and those that others below try.
+ASKED = (
+    ("show", "plan.json", "--json"),
+    ("show", "plan.json", "--diff", "-v"),
+    ("check", "--from", "supervisory", "--to", "control", "--json"),
+    ("query", "--from", "supervisory", "--to", "control", "--json"),
+    ("query", "live", "implies", "declared"),
+    ("matrix", "--live", "--csv"),
+    ("lint", "--json", "--html", "lint.html"),
+    ("prove", "--json"),
+    ("usage", "--json"),
+    ("discover", "records", "--json", "-o", "proposed"),
+    ("traffic", "records", "--json", "--html", "traffic.html"),
+    ("replay", "--declared", "records", "--json"),
+    ("replay", "--declared", "records", "--offline", "snapshots"),
+    ("history", "--json"),
+    ("history", "verify"),
+    ("verify", "plan.json", "--keys", "absent"),
+    ("explain", "modbus.read"),
+    ("protocols",),
+    ("schema", "plan"),
+    ("version",),
+)
+ELSEWHERE = {
+    *("validate", "plan", "apply", "drift", "drift history", "snapshot", "import", "inventory"),
+    *("fmt",),
+}
+NO_SECRETS = {
+    "demo": "of mocks of its own, none of whose passwords is one",
+    "mock": "its commands are those below",
+    "mock traffic": "made of a plant's description, without an inventory",
+    "mock serve": "gives the account of the mocks to whoever serves them",
+}
+
+
+def test_every_command_is_tried_with_secrets() -> None:
+    assert commands() == {words[0] for words in ASKED} | ELSEWHERE | NO_SECRETS.keys()
+
+
+def commands() -> set[str]:
+    program: Any = tree()
+    inner = {
+        f"{name} {below}"
+        for name, command in program.commands.items()
+        for below in getattr(command, "commands", {})
+    }
+    return {*program.commands, *inner}
+
+
+def test_questions_and_records_are_without(caged: Callable[..., Cage]) -> None:
+    cage = caged("any")
+    (cage.plant.folder / "records").mkdir()
+    for name, text in hostile_records("seen").items():
+        (cage.plant.folder / "records" / name).write_text(text, encoding="utf-8")
+    cage("apply", "--auto-approve", code=0, alone=False)
+    cage("snapshot", code=0, alone=False)
+    cage.plant.by_hand()
+    cage("plan", "-o", "plan.json", code=0, alone=False)
+    for words in ASKED:
+        done = cage(*words, alone=False)
+        assert done.code in {0, 1, 2}, words
+        assert "internal" not in done.err, words
     cage.search()
 
 

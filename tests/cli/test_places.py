@@ -7,11 +7,13 @@ import signal
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli_support import Plant, environment, serve
+from segctl.cli.commands import tree
+from support.records import logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from support.cells import Cells
 
 NOBODY = 65534
+CHECKS = "- check: {from: supervisory, to: control}\n"
 WHY = "every user of this machine can write to"
 REPORTS = ("markdown", "sarif", "junit", "gitlab", "html")
 #: Every option that names a file: the command, and the name of the file.
@@ -27,13 +30,46 @@ FILES = {
     "plan": ("plan", "-o"),
     **{f"plan-{form}": ("plan", f"--{form}") for form in REPORTS},
     **{f"drift-{form}": ("drift", f"--{form}") for form in REPORTS},
-    "validate": ("validate", "--sarif"),
     "metrics": ("drift", "--metrics"),
     "baseline": (
         *("drift", "--owner", "ops", "--expires", "2999-01-01"),
         "--write-baseline",
     ),
     "snapshot": ("snapshot", "fw1", "-o"),
+}
+#: Further ones, which go the same way: tried with a shared folder only.
+MORE = {
+    **{f"validate-{form}": ("validate", f"--{form}") for form in REPORTS},
+    **{f"check-{form}": ("check", "checks.yml", f"--{form}") for form in REPORTS},
+    **{f"lint-{form}": ("lint", f"--{form}") for form in REPORTS},
+    **{f"show-{form}": ("show", "saved.json", f"--{form}") for form in REPORTS},
+    "traffic": ("traffic", "seen.log", "--html"),
+}
+#: Options that name a file which is read, and those that tests below try: by command.
+READ = {
+    "": {"--inventory", "--vault-password-file"},
+    "apply": {"file", "--verify", "--playbook", "--reviewed", "--resume"},
+    "check": {"file", "--offline"},
+    "discover": {"--names"},
+    "drift": {"--baseline", "--plan", "--offline"},
+    "inventory": {"--playbook-dir"},
+    "lint": {"--offline"},
+    "matrix": {"--offline"},
+    "mock serve": {"--traffic"},
+    "plan": {"--sign", "--offline", "--playbook"},
+    "prove": {"--offline"},
+    "query": {"--offline"},
+    "replay": {"--offline"},
+    "show": {"file", "--same-as", "--verify"},
+    "verify": {"file", "--keys"},
+}
+BELOW = {
+    "apply": {"--state"},
+    "discover": {"--out"},
+    "fmt": {"paths"},
+    "import": {"--out"},
+    "mock serve": {"--state", "--endpoints"},
+    "mock traffic": {"--out"},
 }
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
 
@@ -101,6 +137,81 @@ def test_no_file_goes_where_others_have_a_say(
     assert {path.name: path.lstat().st_ino for path in shared.iterdir()} == held
     if words[-1] != "--write-baseline":  # that one is known only after the devices were read
         assert all(not mock.requests for mock in plant.fleet.mocks.values())
+
+
+@pytest.mark.parametrize("words", MORE.values(), ids=MORE)
+def test_no_report_goes_where_others_have_a_say(
+    plant: Plant, shared: Path, words: tuple[str, ...]
+) -> None:
+    (plant.folder / "checks.yml").write_text(CHECKS, encoding="utf-8")
+    (plant.folder / "seen.log").write_text(logged(), encoding="utf-8")
+    if words[0] == "show":
+        assert plant("plan", "-o", "saved.json").code == 0
+    with plant.untouched():
+        done = plant(*words, str(shared / "file.json"))
+    assert done.code == 1
+    assert WHY in done.err
+    assert not list(shared.iterdir())
+
+
+def test_every_option_that_names_a_file_is_tried_or_only_read() -> None:
+    tried = {
+        (words[0], "--out" if words[-1] == "-o" else words[-1])
+        for words in (*FILES.values(), *MORE.values())
+    }
+    known = {
+        (name, one) for held in (READ, BELOW) for name, all_of in held.items() for one in all_of
+    }
+    assert {*_paths("", tree())} - tried == known
+
+
+def _paths(name: str, command: Any) -> Iterator[tuple[str, str]]:
+    """Yield the options of a command, and of those below it, that take a path."""
+    for below, inner in getattr(command, "commands", {}).items():
+        yield from _paths(f"{name} {below}".strip(), inner)
+    for one in command.params:
+        if "Path" in type(one.type).__name__:
+            yield name, one.opts[-1]
+
+
+def test_proposals_are_private_and_stay_where_they_were_asked_for(
+    plant: Plant, shared: Path
+) -> None:
+    polls = (
+        logged(
+            src="10.20.2.20",
+            dst="10.20.1.12",
+            time=f"2026/11/{day:02} {hour:02}:10:00",
+            seqno=str(1000 + 24 * day + hour),
+        )
+        for day in range(2, 16)
+        for hour in range(8, 14)
+    )
+    (plant.folder / "seen.log").write_text("".join(polls), encoding="utf-8")
+    done = plant("discover", "seen.log", "-o", str(shared))
+    assert done.code == 1
+    assert WHY in done.err
+    assert not list(shared.iterdir())
+    mine = plant.folder / "mine"
+    mine.mkdir()
+    (mine / "group_vars").symlink_to(shared)
+    done = plant("discover", "seen.log", "-o", str(mine))
+    assert done.code == 1
+    assert WHY in done.err
+    assert [path.name for path in mine.iterdir()] == ["group_vars"]
+    assert not list(shared.iterdir())
+    assert plant("discover", "seen.log", "-o", "own").code == 0
+    files = [path for path in (plant.folder / "own").rglob("*") if path.is_file()]
+    assert files
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_made_traffic_is_written_into_an_own_folder(plant: Plant, shared: Path) -> None:
+    for folder in (shared, shared / "new"):
+        done = plant("mock", "traffic", "--days", "1", "-o", str(folder))
+        assert done.code == 1
+        assert WHY in done.err
+        assert not list(shared.iterdir())
 
 
 def test_a_history_is_kept_to_oneself(plant: Plant, shared: Path) -> None:

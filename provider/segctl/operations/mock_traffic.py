@@ -53,6 +53,7 @@ def make_traffic(order: Order, folder: Path) -> Mapping[str, int]:
     try:
         found = plant(order.plant)
         storage.make_folder(folder)
+        storage.check(folder / "truth.json", alone=True)
         if any(folder.iterdir()):
             raise UsageError(f"{folder} holds files: name a folder that is new or empty")
         start = timegm(order.start.timetuple()) - found.offset

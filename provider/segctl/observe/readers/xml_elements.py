@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element  # pyright: ignore[reportPrivateUsage] - no public name
+    from lxml.etree import DocInfo, _Element  # pyright: ignore[reportPrivateUsage] - no public name
 
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text
@@ -31,13 +31,14 @@ def elements(text: Text, context: Context, tag: str) -> Iterator[_Element]:
             parser.feed(block)
             between += len(block)
             for _, found in parser.read_events():
-                if not known and found.getroottree().docinfo.internalDTD is not None:
+                if not isinstance(found, etree._Element):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
+                    continue
+                if not known and _has_dtd(found):
                     context.file.problem = "it has a DTD, as no records of a device do"
                     return
                 known, between = True, 0
-                if isinstance(found, etree._Element):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
-                    yield found
-                    _forget(found)
+                yield found
+                _forget(found)
             if between > MOST_BETWEEN:
                 context.file.problem = (
                     f"it has {MOST_BETWEEN:,} bytes of XML without a whole <{tag}>: not records"
@@ -46,6 +47,11 @@ def elements(text: Text, context: Context, tag: str) -> Iterator[_Element]:
         parser.close()
     except etree.XMLSyntaxError as error:
         context.file.cut = f"the XML is cut off or broken: {error.msg}"
+
+
+def _has_dtd(element: _Element) -> bool:
+    document: DocInfo = element.getroottree().docinfo
+    return bool(document.internalDTD)
 
 
 def line_of(element: _Element) -> int:
