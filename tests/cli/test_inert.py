@@ -68,6 +68,16 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["drift", "--baseline=odd.yml"],
     ],
     "drift history": [["drift", "history", "--all"]],
+    "contain": "its commands are those below",
+    **{
+        f"contain {kind}": [
+            ["contain", kind, f"n{TEXT}", "--for=1h", f"--reason=r{TEXT}", "--auto-approve"]
+        ]
+        for kind in ("host", "asset", "zone")
+    },
+    "contain list": [["contain", "list"]],
+    "contain status": [["contain", "status", "--heal"]],
+    "contain release": [["contain", "release", f"n{TEXT}", f"--reason=r{TEXT}"]],
     "history": [
         ["history"],
         ["history", "fw1"],

@@ -52,7 +52,7 @@ def test_no_session_is_ended_without_a_whole_filter(
         return
     root = etree.fromstring(command)
     assert [node.tag for node in root.iter()][:4] == ["clear", "session", "all", "filter"]
-    words = {str(node.tag): node.text or "" for node in root.find("session/all/filter") or ()}
+    words = {str(node.tag): node.text or "" for node in root.iterfind("session/all/filter/*")}
     assert {ip_address(words["source"]), ip_address(words["destination"])} == {source, destination}
     assert words["protocol"] == str(protocol)
     assert (words["source-port"], words["destination-port"]) == tuple(map(str, ports))
