@@ -70,13 +70,11 @@ EXAMPLES = {
     ),
     "traffic": (
         "segctl traffic logs --by zone",
-        "segctl traffic conn.log.gz modbus.log --since 14d",
-        "segctl traffic --from-devices -l fw1",
+        "segctl traffic --from-devices --since 14d -l fw1",
     ),
     "replay": (
-        "segctl replay --declared logs --since 14d",
         "segctl replay plan.json logs --offline snapshots",
-        "segctl replay plan.json --from-devices --since 14d",
+        "segctl replay --declared --from-devices --since 14d",
     ),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),
