@@ -18,6 +18,7 @@ from segctl.drift.acceptance import Accepted
 from segctl.inventory.document import parse
 from segctl.inventory.values import Place
 from segctl.model.errors import InventoryError, Problem
+from segctl.system.handed import read_bytes
 from segctl.system.inert import yaml_text
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
         InventoryError: the file cannot be read, or entries are wrong; lists every reason.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         message = error.strerror or str(error)
         raise InventoryError((Problem(file=str(path), message=message),)) from error

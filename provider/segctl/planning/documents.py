@@ -46,6 +46,7 @@ from segctl.planning.plan import (
 from segctl.planning.rehearsal_document import rehearsal_json, rehearsal_of
 from segctl.providers.management import Management, Need, Plane
 from segctl.providers.state import read_state
+from segctl.system.handed import read_bytes
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
 from segctl.system.json_text import read_json
@@ -285,7 +286,7 @@ def plan_bytes(path: Path) -> bytes:
         PlanFormatError: the file cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise PlanFormatError(f"{path}: {error.strerror}") from error
 

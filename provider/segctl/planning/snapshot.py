@@ -15,6 +15,7 @@ from segctl.model.errors import ParseError, SnapshotError, UnsupportedError
 from segctl.planning.documents import digest_of, schema
 from segctl.providers.base import Masking
 from segctl.providers.parsed import without_notes
+from segctl.system.handed import read_bytes
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
 from segctl.system.json_text import read_json
@@ -106,7 +107,7 @@ def load_snapshot(path: Path) -> Snapshot:
         SnapshotError: the file cannot be read, is damaged, was edited, or has another version.
     """
     try:
-        found = read_json(path.read_bytes())
+        found = read_json(read_bytes(path))
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror}") from error
     except ValueError as error:

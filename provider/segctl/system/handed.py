@@ -1,0 +1,27 @@
+"""Files that somebody hands over, read within a bound."""
+
+from __future__ import annotations
+
+import errno
+from os import fstat
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Bytes of a file; inventories have the same bound.
+MOST: Final = 256 << 20
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        OSError: it cannot be read, or has more than `MOST` bytes, if it ends at all.
+    """
+    with path.open("rb") as file:
+        known = fstat(file.fileno()).st_size  # a device or a pipe has none
+        data = file.read(MOST + 1) if known <= MOST else b""
+    if max(known, len(data)) > MOST:
+        raise OSError(errno.EFBIG, f"is larger than {MOST >> 20} MiB", str(path))
+    return data

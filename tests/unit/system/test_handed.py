@@ -1,0 +1,48 @@
+"""A file that does not end, or is larger than any of its kind, is refused and not read whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl.drift.baseline import read_baseline
+from segctl.model.errors import InventoryError, PlanFormatError, SnapshotError, UsageError
+from segctl.operations.discover import names_of
+from segctl.planning.documents import plan_bytes
+from segctl.planning.snapshot import load_snapshot
+from segctl.system.handed import MOST, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("read", "error"),
+    [
+        (read_baseline, InventoryError),
+        (plan_bytes, PlanFormatError),
+        (load_snapshot, SnapshotError),
+        (names_of, UsageError),
+    ],
+)
+def test_a_file_without_an_end_is_an_error(
+    read: Callable[[Path], object], error: type[Exception], tmp_path: Path
+) -> None:
+    path = tmp_path / "endless"
+    with path.open("wb") as file:
+        file.truncate(MOST + 1)  # holes: it takes no room
+    with pytest.raises(error, match="is larger than 256 MiB"):
+        read(path)
+
+
+def test_a_device_that_gives_zeros_is_not_read_for_ever() -> None:
+    with pytest.raises(OSError, match="is larger"):
+        read_bytes(Path("/dev/zero"))
+
+
+def test_what_is_within_the_bound_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(b"\xef\xbb\xbfall of it")
+    assert read_bytes(path) == path.read_bytes()
