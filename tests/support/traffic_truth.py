@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -100,7 +100,7 @@ class Permitted:
 
 def permitted(folder: Path) -> list[Permitted]:
     """Return what written files would permit, every address by itself."""
-    held = [yaml.safe_load(path.read_text("utf-8")) or {} for path in sorted(folder.rglob("*.yml"))]
+    held = [_variables(path) for path in sorted(folder.rglob("*.yml"))]
     assets: dict[str, str] = {}
     for one in held:
         for name, zones in one.items():
@@ -113,7 +113,7 @@ def permitted(folder: Path) -> list[Permitted]:
             sources=tuple(_expanded(flow["source"], assets)),
             destinations=tuple(_expanded(flow["destination"], assets)),
             classes=frozenset(
-                word for words in flow.get("protocols", {}).values() for word in words
+                str(word) for words in flow.get("protocols", {}).values() for word in words
             ),
         )
         for one in held
@@ -124,10 +124,16 @@ def permitted(folder: Path) -> list[Permitted]:
     ]
 
 
+def _variables(path: Path) -> dict[str, Any]:
+    return cast("dict[str, Any]", yaml.safe_load(path.read_text("utf-8")) or {})
+
+
 def _addresses(assets: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, said in assets.items():
-        found = said.get("address") or said.get("addresses") if isinstance(said, dict) else said
-        yield name, str(found[0] if isinstance(found, list) else found)
+        plain = {"addresses": [said]}
+        whole = cast("dict[str, Any]", said) if isinstance(said, dict) else plain
+        (address, *_) = whole.get("addresses") or [whole["address"]]
+        yield name, str(address)
 
 
 def _expanded(ends: Iterable[str], assets: Mapping[str, str]) -> Iterator[str]:
@@ -199,7 +205,7 @@ def conduits_of(folder: Path) -> dict[str, Any]:
     """Return the conduits of an inventory's folder, by id."""
     found: dict[str, Any] = {}
     for path in sorted(folder.glob("*.yml")):
-        for name, held in (yaml.safe_load(path.read_text("utf-8")) or {}).items():
+        for name, held in _variables(path).items():
             if name.startswith("segctl_conduits"):
                 found |= held
     return found
