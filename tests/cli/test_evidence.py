@@ -311,7 +311,7 @@ def test_a_gateway_shows_its_boundary_and_no_settings(
         done = plant("evidence", "-o", str(tmp_path / "one"), "--json")
     assert done.code == 0, done.err
     found = states(done.json)
-    held = {sr for (zone, sr), state in found.items() if state == "satisfied"}
+    held = {sr for (_, sr), state in found.items() if state == "satisfied"}
     assert {"SR 5.1", "SR 5.2", "SR 3.4"} <= held
     assert not held & {"SR 2.8", "SR 3.1", "SR 3.2", "SR 5.2 RE 3", "SR 6.2", "SR 7.1", "SR 7.7"}
     why = finding(done.json, "plant/cell-2", "SR 7.1")["why"]

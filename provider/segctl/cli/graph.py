@@ -17,7 +17,7 @@ from segctl.model.errors import UsageError
 from segctl.operations import graph as drawing
 from segctl.operations.files import check, save
 from segctl.operations.graph import FORMS, GraphOptions
-from segctl.report.drawing import FOLDS, graph_json
+from segctl.report.drawing import FOLDS, Fold, graph_json
 
 
 @app.command(cls=Command, epilog=epilog("graph"))
@@ -65,7 +65,8 @@ def graph(
     settings, display = given_to(context)
     if out.suffix not in FORMS:
         raise UsageError(f"-o {out}: the ending says the form: {', '.join(FORMS)}")
-    chosen = next((name for name in FOLDS if name == fold), None)
+    folds: dict[str, Fold] = {name: name for name in FOLDS}
+    chosen = folds.get(fold)
     if fold and chosen is None:
         raise UsageError(f"--fold {fold!r}: choose {', '.join(FOLDS)}")
     for path in filter(None, (out, positions)):

@@ -17,7 +17,7 @@ from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
 from segctl.operations import register as listing
 from segctl.operations.loading import today
-from segctl.report.register import DATED, KINDS, register_csv, register_json, register_text
+from segctl.report.register import DATED, KINDS, Kind, register_csv, register_json, register_text
 
 
 @app.command("list", cls=Command, epilog=epilog("list"))
@@ -36,7 +36,8 @@ def list_(
 ) -> int:
     """List what is declared: zones, assets, conduits, flows, firewalls or rules."""
     settings, display = given_to(context)
-    chosen = next((name for name in KINDS if name == kind), None)
+    kinds: dict[str, Kind] = {name: name for name in KINDS}
+    chosen = kinds.get(kind)
     if chosen is None:
         raise UsageError(f"{kind!r} cannot be listed: choose {', '.join(KINDS)}")
     if (due or owner) and chosen not in DATED:

@@ -116,7 +116,8 @@ def _of_sensor(names: Iterable[str], naming: Naming) -> Spoken:
         found = [*_each_class(name, known.protocols[name].classes, naming)]
         if not found:
             return Spoken(why=f"the policy cannot be about {name}")
-        has_to |= set.intersection(*(set(names) - set(own) for names, own in found))
+        always = [set(all_of_it) - set(own) for all_of_it, own in found]
+        has_to |= always[0].intersection(*always[1:])
         among |= {one for _, own in found for one in own}
     return Spoken(
         names=tuple(sorted(has_to)),

@@ -11,6 +11,7 @@ from segctl.operations.files import save
 from segctl.operations.loading import load_inventory, today, unit_names, units_of, watched
 from segctl.operations.plan import plan_devices, snapshots
 from segctl.operations.workers import at_work
+from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +116,7 @@ def _stale(path: Path, loaded: Loaded) -> bool:
     from segctl.report.drawing.stamp import stamp_of
 
     try:
-        made = stamp_of(path.read_text(encoding="utf-8"))
+        made = stamp_of(read_bytes(path).decode())
     except (OSError, ValueError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
         raise UsageError(f"--drawing {path}: {why}") from error

@@ -22,6 +22,7 @@ from segctl.report.drawing import (
     place,
     svg,
 )
+from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -223,12 +224,13 @@ def _read_positions(path: Path | None) -> Cells:
     if path is None or not path.exists():
         return Cells()
     try:
-        document = parse(path.read_text(encoding="utf-8-sig"), str(path), places=True)
+        document = parse(read_bytes(path).decode("utf-8-sig"), str(path), places=True)
     except (OSError, ValueError) as error:
         raise InventoryError((Problem(file=str(path), message=str(error)),)) from error
     if document.problems:
         raise InventoryError(document.problems)
-    value = cast("dict[str, object]", document.value) if isinstance(document.value, dict) else {}
+    found_at: object = document.value
+    value = cast("dict[str, object]", found_at) if isinstance(found_at, dict) else {}
     boxes, walls = value.get("boxes", {}), value.get("walls", {})
     if (
         set(value) - {"boxes", "walls"}

@@ -175,13 +175,13 @@ def strength_of(flow: Flow) -> Strength:
     """Return the most that a flow may do; what is permitted by port or name may do anything."""
     if flow.services or flow.applications or not flow.protocols:
         return "any"
-    found = (_STRENGTH_OF.get(name, "any") for use in flow.protocols for name in use.classes)
-    return max(found, key=STRENGTHS.index, default="any")
+    names = [name for use in flow.protocols for name in use.classes]
+    return strongest(_STRENGTH_OF.get(name, "any") for name in names) if names else "any"
 
 
 def strongest(strengths: Iterable[Strength]) -> Strength:
     """Return the one that may do the most; without any, none."""
-    return max(strengths, key=STRENGTHS.index, default="none")
+    return STRENGTHS[max(map(STRENGTHS.index, strengths), default=0)]
 
 
 def labels_of(flow: Flow) -> tuple[str, ...]:

@@ -115,7 +115,9 @@ def _cell(arrow: Arrow | None, listed: Mapping[str, Any] | None, *, asked: bool)
     declared: Strength = arrow.strength if arrow is not None else "none"
     rows = () if listed is None else listed["rows"]
     names = () if listed is None else listed["states"]
-    states = tuple(_STATES[name] for name in names if name in _STATES) if asked else ()
+    states: tuple[State, ...] = ()
+    if asked:
+        states = tuple(_STATES[name] for name in names if name in _STATES)
     live: Strength | None = None
     if asked and listed is not None:
         live = strongest(
