@@ -7,14 +7,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from segctl.observe.readers.base import RefusedError
+from segctl.observe.times import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from segctl.providers.watching import Way
 
-#: Seconds of one step in which a witness was heard or not.
-STEP: Final = 900
 #: A witness that is silent for less than this is not worth a word.
 SHORTEST_GAP: Final = 3600
 #: So many of the longest gaps are listed for each witness.

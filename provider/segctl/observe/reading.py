@@ -11,7 +11,6 @@ from segctl.observe.coverage import (
     AHEAD,
     FUTURE,
     SKEW,
-    STEP,
     AskedCoverage,
     Coverage,
     FileTally,
@@ -26,7 +25,7 @@ from segctl.observe.readers.base import Addresses, Context, RefusedError
 from segctl.observe.readers.conversations import Conversations
 from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.sources import Source, SourceError, Text, found
-from segctl.observe.times import Clock, zone_of
+from segctl.observe.times import STEP, Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:

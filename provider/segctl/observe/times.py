@@ -11,6 +11,8 @@ from segctl.model.errors import UsageError
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+#: Seconds of one step in which a witness was heard or not.
+STEP: Final = 900
 #: So many minutes are remembered: two months of one witness.
 _REMEMBERED: Final = 100_000
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.observe.coverage import SHORTEST_GAP, STEP, WitnessTally
+from segctl.observe.coverage import SHORTEST_GAP, WitnessTally
 from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Count, Groups
 from segctl.observe.observation import Flow, Function, Group, Observation
 from segctl.observe.readers.panos_sessions import Sessions
+from segctl.observe.times import STEP
 
 if TYPE_CHECKING:
     from random import Random

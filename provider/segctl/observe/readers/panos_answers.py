@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segctl.observe.coverage import STEP
 from segctl.observe.observation import Observation
 from segctl.observe.readers.base import Reader, RefusedError, number
 from segctl.observe.readers.json_objects import objects
 from segctl.observe.readers.panos_fields import Ends, common_of, group_of
 from segctl.observe.readers.panos_records import Records, shape_of
 from segctl.observe.readers.panos_xml import session_of
+from segctl.observe.times import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

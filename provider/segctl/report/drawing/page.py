@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _STYLE = """\
 body { max-width: none }
 th, td { overflow-wrap: normal }
+.wide { overflow: auto }
 .drawing { overflow: auto; border: 1px solid var(--line); margin: 1rem 0 }
 .drawing svg { display: block; height: auto; min-width: 60rem; max-width: none }
 @media print { .drawing { overflow: visible; border: 0 }
@@ -72,7 +73,7 @@ def _body(layout: Layout) -> Iterator[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     cells = "".join(f'<th scope="col">{html_text(cell)}</th>' for cell in head)
-    yield f"<table><thead><tr>{cells}</tr></thead><tbody>"
+    yield f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>'
     for row in rows:
         yield f"<tr>{''.join(f'<td>{html_text(cell)}</td>' for cell in row)}</tr>"
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
