@@ -161,7 +161,7 @@ def test_a_firewall_that_is_changed_must_have_been_rehearsed(planned: Plant) -> 
     (snapshot,) = (planned.folder / "snapshots").glob("fw1*")
     snapshot.unlink()
     assert rehearse(planned).code == 0
-    message = "changes on fw1 (it has no snapshot: segctl snapshot fw1 takes one)"
+    message = "changes on fw1 (it has no snapshot (segctl snapshot fw1 takes one) and was not read)"
     refused(planned, "not_rehearsed", message, "kept.json", "--require-replay")
 
 

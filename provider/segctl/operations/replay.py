@@ -192,12 +192,12 @@ def _rehearsed(
     """Return a plan with its rehearsal."""
     from segctl.observe.rehearsed import Occasion, rehearsal
     from segctl.planning.documents import policy_digest
-    from segctl.planning.plan import FORMAT_VERSION
+    from segctl.planning.plan import REHEARSED_VERSION
 
     made = datetime.fromtimestamp(now, UTC).replace(microsecond=0).isoformat()
     occasion = Occasion(policy=policy_digest(plan), inventory=inventory, made=made)
     held = rehearsal(occasion, reading, found, refused)
-    return replace(plan, format_version=FORMAT_VERSION, rehearsal=held)
+    return replace(plan, format_version=REHEARSED_VERSION, rehearsal=held)
 
 
 def _firewalls(

@@ -35,6 +35,7 @@ from segctl.model.site import Position
 from segctl.planning.meaning import Meaning
 from segctl.planning.plan import (
     FORMAT_VERSION,
+    REHEARSED_VERSION,
     Allowance,
     Basis,
     DevicePlan,
@@ -307,7 +308,7 @@ def parse_plan(data: bytes, path: Path) -> Plan:
         raise PlanFormatError(f"{path} is not a segctl plan: it has no format_version")
     if version.split(".", maxsplit=1)[0] != FORMAT_VERSION.split(".", maxsplit=1)[0]:
         raise PlanFormatError(
-            f"{path} has plan format {version}, but this segctl reads {FORMAT_VERSION}: "
+            f"{path} has plan format {version}, but this segctl reads {REHEARSED_VERSION}: "
             "run segctl plan again"
         )
     if document.get("digest") != digest_of(document):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from segctl.planning.rehearsal import Rehearsal
     from segctl.providers.management import Management
 
-FORMAT_VERSION: Final = "1.1"
+FORMAT_VERSION: Final = "1.0"
+#: Of a plan with a rehearsal, which the others do not have.
+REHEARSED_VERSION: Final = "1.1"
 OPS: Final[tuple[Op, ...]] = get_args(Op)
 
 
