@@ -22,6 +22,7 @@ from segctl.model.errors import UsageError
 from segctl.operations.files import check
 from segctl.operations.loading import load_inventory, today
 from segctl.system import storage
+from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,7 +213,7 @@ def _files(given: Sequence[str], option: str) -> list[tuple[str, bytes]]:
         if not (host and equals and path):
             message = f"{text!r} is not HOST=FILE"
             raise typer.BadParameter(message, param_hint=option)
-        found.append((host, Path(path).read_bytes()))
+        found.append((host, read_bytes(Path(path))))
     return found
 
 

@@ -16,6 +16,7 @@ from segctl.evidence.requirements import requirements
 from segctl.inventory.document import parse
 from segctl.inventory.values import Place
 from segctl.model.errors import InventoryError, Problem
+from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -46,7 +47,7 @@ def read_decisions(path: Path, zones: Collection[str]) -> tuple[Decision, ...]:
         InventoryError: the file cannot be read, or entries are wrong; lists every reason.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
         message = why or str(error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from segctl.drift.report import Counts
 from segctl.model.errors import UsageError
 from segctl.notify.message import Message
+from segctl.system.handed import read_bytes
 from segctl.system.inert import json_text
 from segctl.system.json_text import read_json
 
@@ -155,7 +156,7 @@ FORMS: Mapping[str, Callable[[Message], Mapping[str, Any]]] = {
 def _own(path: Path) -> Template:
     """Return the template in a file: JSON with ``$name`` or ``${name}`` in its strings."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode()
     except OSError as error:
         raise UsageError(
             f"--webhook-template {path}: {error.strerror}; use slack, teams, generic or a file"

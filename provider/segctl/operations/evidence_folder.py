@@ -10,6 +10,7 @@ from segctl.model.errors import EvidenceError, UsageError
 from segctl.operations.signatures import write_signature
 from segctl.planning.documents import schema
 from segctl.system import storage
+from segctl.system.handed import read_bytes
 from segctl.system.json_schema import fault
 from segctl.system.json_text import read_json
 
@@ -144,6 +145,6 @@ def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST:
             raise EvidenceError(f"{path} is too large")
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error

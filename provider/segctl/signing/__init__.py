@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.model.errors import SignatureError
+from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,4 +160,4 @@ def _signature(path: Path) -> bytes:
 def _content(path: Path) -> bytes:
     if path.stat().st_size > _MOST:
         raise SignatureError(f"{path} is too large to be a key or a signature")
-    return path.read_bytes()
+    return read_bytes(path)

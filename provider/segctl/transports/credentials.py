@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from segctl.model.errors import AuthError, UsageError
+from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -182,7 +183,7 @@ def secret_in(file: Path, variable: str) -> Secret:
         ours = status.st_uid == os.geteuid()
         if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
             raise UsageError(f"{path} is readable by others: chmod 600 {path}")
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        text = read_bytes(path).decode().rstrip("\r\n")
     except OSError as error:
         raise UsageError(f"{variable} {path}: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.drift.baseline import read_baseline
+from segctl.evidence.decisions import read_decisions
 from segctl.model.errors import InventoryError, PlanFormatError, SnapshotError, UsageError
+from segctl.notify import template
 from segctl.operations.discover import names_of
 from segctl.planning.documents import plan_bytes
 from segctl.planning.snapshot import load_snapshot
 from segctl.system.handed import MOST, read_bytes
+from segctl.transports.credentials import secret_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def template_of(path: Path) -> object:
+    return template(str(path))
+
+
+def password_of(path: Path) -> object:
+    path.chmod(0o600)
+    return secret_in(path, "SEGCTL_PASSWORD_FILE")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +37,9 @@ if TYPE_CHECKING:
         (plan_bytes, PlanFormatError),
         (load_snapshot, SnapshotError),
         (names_of, UsageError),
+        (template_of, UsageError),
+        (password_of, UsageError),
+        (lambda path: read_decisions(path, ()), InventoryError),
     ],
 )
 def test_a_file_without_an_end_is_an_error(
