@@ -76,7 +76,11 @@ def questions(
     firewalls = list(firewalls)
     hosts = hosts_of(firewalls, called)
     known = {one.device.name: one for one in firewalls if one.before is not None}
-    judges = {name: Judge(one.before) for name, one in known.items() if one.before is not None}
+    judges = {
+        name: Judge(one.before, one.provider.capabilities.destination)
+        for name, one in known.items()
+        if one.before is not None
+    }
     best: dict[str, dict[str, _Best]] = {name: {} for name in known}
     for _, held in groups.flows():
         for group, _ in held:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segctl.observe.spoken import Spoken
 
 Ruling = Literal["allow", "deny", "unknown"]
+Translated = Literal["original", "translated", ""]
 #: So many addresses are remembered with the pieces that they are in.
 _REMEMBERED: Final = 300_000
 _NUMBERS: Final = {name: number for number, name in NUMBERS.items()}
@@ -52,9 +53,9 @@ class Judge:
     judgement.
     """
 
-    def __init__(self, reading: Reading) -> None:
-        """Take a policy."""
-        self._reading = reading
+    def __init__(self, reading: Reading, destination: Translated = "") -> None:
+        """Take a policy, and which destination its rules are about where it is translated."""
+        self._reading, self._destination = reading, destination
         self._pieces: dict[tuple[str, str], tuple[Chain, _Pieces]] = {}
         self._known: dict[tuple[object, ...], Judgement] = {}
 
@@ -84,20 +85,18 @@ class Judge:
         return found
 
     def _translated(self, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
-        """Return what becomes of it where that is the same for both of its destinations.
+        """Return what becomes of it by the destination that rules are about.
 
-        Platforms differ in which of the two a rule is about, and declared rules name the one that
-        the inventory knows.
+        Where nobody knows which one that is, only what is the same for both can be told.
         """
         flow = group.flow
-        found = [
-            self.of(zones, group._replace(flow=one), spoken)
-            for one in (
-                flow._replace(inner=""),
-                flow._replace(destination=flow.inner, inner=""),
-            )
-        ]
-        if found[0].ruling == found[1].ruling:
+        either: dict[Translated, Flow] = {
+            "original": flow._replace(inner=""),
+            "translated": flow._replace(destination=flow.inner, inner=""),
+        }
+        chosen = [self._destination] if self._destination else [*either]
+        found = [self.of(zones, group._replace(flow=either[one]), spoken) for one in chosen]
+        if len({one.ruling for one in found}) == 1:
             return found[0]
         return Judgement(ruling="unknown", why="its destination is translated")
 

@@ -239,7 +239,9 @@ class _Work:
         if logged == "unknown" or not group.rule:
             return
         zones = (group.from_zone, group.to_zone)
-        model = self._judge(firewall.before).of(zones, group, self._spoken(group, firewall))
+        model = self._judge(firewall.before, firewall).of(
+            zones, group, self._spoken(group, firewall)
+        )
         key = (firewall.device.name, group.rule)
         if model.ruling not in {logged, "unknown"} and key not in self._wrong:
             self._wrong[key] = Miscalibrated(
@@ -406,12 +408,13 @@ class _Work:
         if strange and reading is firewall.after and not firewall.whole:
             why = f"the inventory does not have zone {' or '.join(sorted({*strange}))} there"
             return Judgement(ruling="unknown", why=why)
-        return self._judge(reading).of(zones, group, self._spoken(group, firewall))
+        return self._judge(reading, firewall).of(zones, group, self._spoken(group, firewall))
 
-    def _judge(self, reading: Reading) -> Judge:
+    def _judge(self, reading: Reading, firewall: Firewall) -> Judge:
         found = self._judges.get(id(reading))
         if found is None:
-            found = self._judges[id(reading)] = Judge(reading)
+            destination = firewall.provider.capabilities.destination
+            found = self._judges[id(reading)] = Judge(reading, destination)
         return found
 
     def _spoken(self, group: Group, firewall: Firewall) -> Spoken:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from segctl.analysis.effective import Reading
 from segctl.analysis.words import Beyond, Literally, as_platform
@@ -56,8 +56,9 @@ class Capabilities:
     the TCP port at which devices are managed unless the inventory names another. With
     `forwards_only` rules judge what passes a device, never what comes to itself or goes from it.
     With `audit_comments` sessions are `Commenting`. With `contains` assets can be contained. With
-    `joins`, several hosts of the inventory
-    can be one device, and the provider is `Joining`.
+    `joins`, several hosts of the inventory can be one device, and the provider is `Joining`.
+    `destination` says which one rules are about where it is translated: the ``original`` one or
+    the ``translated`` one; empty where that is not known.
     """
 
     title: str = ""
@@ -78,6 +79,7 @@ class Capabilities:
     audit_comments: bool = False
     contains: bool = False
     joins: bool = False
+    destination: Literal["original", "translated", ""] = ""
     services: tuple[Service, ...] = ()
 
 

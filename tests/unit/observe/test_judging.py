@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from segctl.analysis.decide import Packet, decide
 from segctl.model.policy import ANY, Policy, Rule, Service
 from segctl.observe.functions import function_of
-from segctl.observe.judging import Judge
+from segctl.observe.judging import Judge, Translated
 from segctl.observe.observation import Flow, Group
 from segctl.observe.spoken import spoken_of
 from segctl.protocols.catalogue import catalogue
@@ -186,3 +186,35 @@ def test_a_protocol_without_functions_is_told_where_all_functions_fare_alike(
     }
     found = judged(policy, group).ruling
     assert found == ("unknown" if len(actions) == 2 else actions.pop())
+
+
+@pytest.mark.parametrize(
+    ("destination", "permitted", "ruling"),
+    [
+        ("original", "10.0.0.1", "allow"),
+        ("original", "10.1.0.1", "deny"),
+        ("translated", "10.0.0.1", "deny"),
+        ("translated", "10.1.0.1", "allow"),
+        ("", "10.0.0.1", "unknown"),
+        ("", "10.1.0.1", "unknown"),
+        ("", "0.0.0.0/0", "allow"),
+    ],
+)
+def test_a_translated_destination_is_judged_as_the_platform_does(
+    destination: Translated, permitted: str, ruling: str
+) -> None:
+    rule = Rule(
+        name="web",
+        from_zones=("A",),
+        to_zones=("B",),
+        sources=(ANY,),
+        destinations=(permitted,),
+        applications=(ANY,),
+        services=(ANY,),
+        users=(ANY,),
+        action="allow",
+    )
+    judge = Judge(declared_reading(PANOS, policy_of([rule])), destination)
+    flow = Flow("10.9.0.9", "10.0.0.1", "10.1.0.1", "tcp", 443)
+    group = Group(flow=flow, applications=("ssl",))
+    assert judge.of(("A", "B"), group, spoken_of(group, PANOS)).ruling == ruling

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, summarize_address_range
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def pools(
 def _of_users(zone: str, clients: list[Client]) -> list[Pool]:
     """Return the ranges of addresses whose users move from one to another.
 
-    Addresses nearby that come and go belong to them, whoever used them.
+    Addresses among them that come and go belong to them, whoever used them; beyond the first and
+    the last only those as near as these are to each other.
     """
     addresses: dict[str, set[str]] = {}
     for one in clients:
@@ -92,9 +94,23 @@ def _of_users(zone: str, clients: list[Client]) -> list[Pool]:
     brief = _brief(clients)
     return [
         Pool(zone=zone, first=str(run[0]), last=str(run[-1]), why=why)
-        for run in _runs(moved | brief, _NEAR)
-        if len(moved & set(map(str, run))) > 1
+        for whole in _runs(moved | brief, _NEAR)
+        if len(run := _trimmed(whole, moved)) > 1
     ]
+
+
+def _trimmed(run: list[Host], moved: set[str]) -> list[Host]:
+    """Return a run without what only lies near it; empty if nobody moved within it."""
+    sure = [number for number, one in enumerate(run) if str(one) in moved]
+    if len(sure) < 2:
+        return []
+    gaps = [int(after) - int(one) for one, after in pairwise(run[number] for number in sure)]
+    first, last = sure[0], sure[-1]
+    while first and int(run[first]) - int(run[first - 1]) <= max(gaps):
+        first -= 1
+    while last + 1 < len(run) and int(run[last + 1]) - int(run[last]) <= max(gaps):
+        last += 1
+    return run[first : last + 1]
 
 
 def _of_turns(zone: str, clients: list[Client]) -> list[Pool]:

@@ -27,6 +27,7 @@ CAPABILITIES = Capabilities(
     ordered=False,
     passes_outside=True,
     forwards_only=True,
+    destination="translated",  # the forward hook comes after destination NAT, tested on a kernel
 )
 
 

@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
     audit_comments=True,
     contains=True,
     joins=True,
+    destination="original",  # with the zone after translation: the vendor's doctrine
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),
         Service(name="service-https", protocol="tcp", ports="443"),
