@@ -43,7 +43,16 @@ MORE = {
     **{f"check-{form}": ("check", "checks.yml", f"--{form}") for form in REPORTS},
     **{f"lint-{form}": ("lint", f"--{form}") for form in REPORTS},
     **{f"show-{form}": ("show", "saved.json", f"--{form}") for form in REPORTS},
-    "traffic": ("traffic", "seen.log", "--html"),
+    **{
+        f"{words[0]}-{form}": (*words, f"--{form}")
+        for words in (
+            ("traffic", "seen.log"),
+            ("discover", "seen.log"),
+            ("replay", "--declared", "seen.log"),
+        )
+        for form in ("html", "markdown")
+    },
+    "rehearsed": ("replay", "saved.json", "seen.log", "--calibrate", "-o"),
 }
 #: Options that name a file which is read, and those that tests below try: by command.
 READ = {
@@ -51,7 +60,11 @@ READ = {
     "apply": {"file", "--verify", "--playbook", "--reviewed", "--resume"},
     "check": {"file", "--offline"},
     "discover": {"--names"},
-    "drift": {"--baseline", "--plan", "--offline"},
+    "drift": {"--baseline", "--plan", "--offline", "--drawing"},
+    "evidence": {"--decisions", "--offline", "--sign"},
+    "evidence diff": {"old", "new"},
+    "evidence verify": {"folder", "--keys"},
+    "graph": {"--offline"},
     "inventory": {"--playbook-dir"},
     "lint": {"--offline"},
     "matrix": {"--offline"},
@@ -59,15 +72,18 @@ READ = {
     "plan": {"--sign", "--offline", "--playbook"},
     "prove": {"--offline"},
     "query": {"--offline"},
-    "replay": {"--offline"},
+    "replay": {"--offline", "--sign"},
     "show": {"file", "--same-as", "--verify"},
     "verify": {"file", "--keys"},
 }
 BELOW = {
     "apply": {"--state"},
     "discover": {"--out"},
+    "evidence": {"--out"},
     "fmt": {"paths"},
+    "graph": {"--out", "--positions"},
     "import": {"--out"},
+    "matrix": {"--out"},
     "mock serve": {"--state", "--endpoints"},
     "mock traffic": {"--out"},
 }
@@ -145,13 +161,34 @@ def test_no_report_goes_where_others_have_a_say(
 ) -> None:
     (plant.folder / "checks.yml").write_text(CHECKS, encoding="utf-8")
     (plant.folder / "seen.log").write_text(logged(), encoding="utf-8")
-    if words[0] == "show":
+    if "saved.json" in words:
         assert plant("plan", "-o", "saved.json").code == 0
     with plant.untouched():
         done = plant(*words, str(shared / "file.json"))
     assert done.code == 1
     assert WHY in done.err
     assert not list(shared.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("graph", "-o", "{}/plant.svg"),
+        ("graph", "-o", "plant.svg", "--positions", "{}/plant.yml"),
+        ("matrix", "--declared", "-o", "{}/table.svg"),
+        ("evidence", "-o", "{}/proof"),
+    ],
+)
+def test_no_drawing_and_no_evidence_goes_there_either(
+    plant: Plant, shared: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(plant.folder)
+    with plant.untouched():
+        done = plant(*(one.format(shared) for one in words))
+    assert done.code == 1
+    assert WHY in done.err
+    assert not list(shared.iterdir())
+    assert not (plant.folder / "plant.svg").exists()
 
 
 def test_every_option_that_names_a_file_is_tried_or_only_read() -> None:
