@@ -136,8 +136,8 @@ def test_two_hosts_of_one_device_are_changed_in_one_commit(plant: Plant) -> None
     assert done.code == 0, done.out + done.err
     assert statuses(done) == {"fw1": "applied", "fw2": "applied"}
     assert commits(plant) == 1
-    # one connection for each plan, and one for the change of both
-    assert sum(one.type == "keygen" for one in device(plant).requests) == with_keys + 3
+    # one connection for both plans, and one for both changes
+    assert sum(one.type == "keygen" for one in device(plant).requests) == with_keys + 2
     assert plant.locks == 0
     assert plant("drift", "--no-history").code == 0
     found = rules(device(plant).running())
