@@ -25,6 +25,10 @@ def template_of(path: Path) -> object:
     return template(str(path))
 
 
+def decisions_of(path: Path) -> object:
+    return read_decisions(path, ())
+
+
 def password_of(path: Path) -> object:
     path.chmod(0o600)
     return secret_in(path, "SEGCTL_PASSWORD_FILE")
@@ -39,7 +43,7 @@ def password_of(path: Path) -> object:
         (names_of, UsageError),
         (template_of, UsageError),
         (password_of, UsageError),
-        (lambda path: read_decisions(path, ()), InventoryError),
+        (decisions_of, InventoryError),
     ],
 )
 def test_a_file_without_an_end_is_an_error(
