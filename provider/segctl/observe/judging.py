@@ -94,7 +94,8 @@ class Judge:
             "original": flow._replace(inner=""),
             "translated": flow._replace(destination=flow.inner, inner=""),
         }
-        chosen = [self._destination] if self._destination else [*either]
+        both: tuple[Translated, ...] = ("original", "translated")
+        chosen = (self._destination,) if self._destination else both
         found = [self.of(zones, group._replace(flow=either[one]), spoken) for one in chosen]
         if len({one.ruling for one in found}) == 1:
             return found[0]

@@ -132,7 +132,11 @@ def notes(part: Element | None, name: str, inside: Filled | None) -> Iterator[Pr
     try:
         registered = read(part, name)
     except ParseError as error:
-        yield Problem(message=f"who is contained is not known: {error.message}", kind=CONTAINED)
+        yield Problem(
+            message=f"who is contained is not known: {error.message}",
+            kind=CONTAINED,
+            about=("contained", error.message),
+        )
         return
     for one in registered:
         words = one.note.words if one.note else "by somebody else, until when is not known"
