@@ -55,7 +55,8 @@ class Judge:
 
     def __init__(self, reading: Reading, destination: Translated = "") -> None:
         """Take a policy, and which destination its rules are about where it is translated."""
-        self._reading, self._destination = reading, destination
+        self._reading = reading
+        self._destination: Translated = destination
         self._pieces: dict[tuple[str, str], tuple[Chain, _Pieces]] = {}
         self._known: dict[tuple[object, ...], Judgement] = {}
 
