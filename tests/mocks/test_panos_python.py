@@ -240,7 +240,7 @@ def test_network_objects(firewall: Any) -> None:
 def test_predefined(firewall: Any) -> None:
     firewall.predefined.refreshall_applications()
     app = firewall.predefined.application("modbus-base")
-    assert app.default_port == ["tcp/502", "udp/502", "tcp/4001-4002"]
+    assert app.default_port == ["tcp/502", "udp/502"]
     firewall.predefined.refreshall_services()
     assert firewall.predefined.service("service-https").destination_port == "443"
 
