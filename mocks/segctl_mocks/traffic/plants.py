@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _FOLDER = "data"
 #: Their names; the first is taken where none is named.
 BUILT_IN = ("waterworks", "substation", "gas_pipeline")
+#: Bytes of the file of a plant.
+_MOST = 16 << 20
 
 
 def plant(name: str) -> Plant:
@@ -26,7 +28,12 @@ def plant(name: str) -> Plant:
         place = files("segctl_mocks").joinpath(_FOLDER, f"{name}.yml")
         return read(place.read_text("utf-8"))
     try:
-        text = Path(name).read_text("utf-8")
+        with Path(name).open("rb") as file:
+            whole = file.read(_MOST + 1)
+        if len(whole) > _MOST:
+            message = f"{name}: larger than {_MOST >> 20} MiB"
+            raise ValueError(message)
+        text = whole.decode()
     except FileNotFoundError as error:
         message = f"there is no file {name}; without a file there is {', '.join(BUILT_IN)}"
         raise ValueError(message) from error

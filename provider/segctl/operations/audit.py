@@ -13,6 +13,7 @@ from segctl.operations.history import selected_firewalls
 from segctl.planning.audit import Applied, Origin, Record, applied, journal_file
 from segctl.report.audit import Applies, Moment
 from segctl.system import chain
+from segctl.system.handed import lines_of
 from segctl.system.inert import printable
 from segctl.transports.lock_owner import this_run
 
@@ -133,7 +134,7 @@ def _chain(path: Path, expected: Iterable[Head]) -> Chain:
         kept.append((name, noted))
     try:
         with path.open("rb") as stream:
-            found = chain.read_chain(stream, kept)
+            found = chain.read_chain(lines_of(stream), kept)
     except FileNotFoundError:
         return chain.read_chain((), kept)
     except OSError as error:

@@ -7,10 +7,26 @@ from os import fstat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 #: Bytes of a file; inventories have the same bound.
 MOST: Final = 256 << 20
+#: Bytes of one line of a file that is read line by line.
+LONGEST: Final = 16 << 20
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, each with its end.
+
+    Raises:
+        OSError: it cannot be read, or has a line of more than `LONGEST` bytes.
+    """
+    while line := file.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            raise OSError(errno.EFBIG, f"a line is longer than {LONGEST >> 20} MiB")
+        yield line
 
 
 def read_bytes(path: Path) -> bytes:

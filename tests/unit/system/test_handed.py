@@ -14,8 +14,10 @@ from segctl.notify import template
 from segctl.operations.discover import names_of
 from segctl.planning.documents import plan_bytes
 from segctl.planning.snapshot import load_snapshot
-from segctl.system.handed import MOST, read_bytes
+from segctl.system.handed import MOST, lines_of, read_bytes
 from segctl.transports.credentials import secret_in
+from segctl_mocks.panos.traffic.store import load
+from segctl_mocks.traffic.plants import plant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,3 +67,19 @@ def test_what_is_within_the_bound_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "small"
     path.write_bytes(b"\xef\xbb\xbfall of it")
     assert read_bytes(path) == path.read_bytes()
+
+
+def test_a_line_without_an_end_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b"one\ntwo")
+    with path.open("rb") as file:
+        assert [*lines_of(file)] == [b"one\n", b"two"]
+    with Path("/dev/zero").open("rb") as file, pytest.raises(OSError, match="a line is longer"):
+        next(lines_of(file))
+
+
+def test_made_traffic_without_an_end_is_an_error() -> None:
+    with pytest.raises(ValueError, match="larger than 16 MiB"):
+        plant("/dev/zero")
+    with pytest.raises(ValueError, match=r"line 1: not of a traffic file \(longer than"):
+        load(Path("/dev/zero"))

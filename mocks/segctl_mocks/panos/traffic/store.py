@@ -10,7 +10,7 @@ import json
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from segctl_mocks.panos.traffic.query import Query
 
+#: Bytes of one line.
+_LONGEST = 1 << 20
 _KINDS = frozenset(("log", "session", "rule"))
 
 
@@ -151,8 +153,11 @@ def _load(path: Path, _changed: int, _size: int) -> Mapping[str, Traffic]:
     found: dict[str, Traffic] = {}
     place = 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(partial(file.readline, _LONGEST + 1), b""), start=1):
             try:
+                if len(line) > _LONGEST:
+                    message = f"longer than {_LONGEST >> 20} MiB"
+                    raise ValueError(message)  # noqa: TRY301 - told with its line, as others are
                 value = _line(line)
                 found.setdefault(value["device"], Traffic(path)).learn(value, place)
             except (KeyError, ValueError) as error:
