@@ -86,7 +86,6 @@ def test_what_was_denied_and_is_declared_is_newly_allowed(plant: Plant) -> None:
     [
         ({"app": "insufficient-data"}, "name no application"),
         ({"app": "non-syn-tcp"}, "name no application"),
-        ({"dst": "192.0.2.1", "natdst": "10.20.1.11"}, "its destination is translated"),
         ({"enter": "GUEST"}, "the inventory does not have zone GUEST there"),
         ({"proto": "made-up"}, "protocol made-up is not known"),
     ],
@@ -96,6 +95,19 @@ def test_what_cannot_be_told(plant: Plant, said: dict[str, str], why: str) -> No
     (one,) = document["fates"]["cannot_tell"]["listed"]
     assert why in one["why"]
     assert document["error"]["code"] == "cannot_tell"
+
+
+def test_a_translated_destination_is_judged_by_the_address_that_rules_of_the_platform_match(
+    plant: Plant,
+) -> None:
+    """PAN-OS compares the address before translation; the rules here name the one behind it."""
+    document = replayed(plant, logged(dst="192.0.2.1", natdst="10.20.1.11"), code=2)
+    assert flows(document, "newly_dropped") == [("192.0.2.1", 502)]
+    (dropped,) = document["fates"]["newly_dropped"]["listed"]
+    assert dropped["destination_after_nat"] == "10.20.1.11"
+    assert dropped["steps"] == [{"device": "fw1", "ruling": "deny", "rule": "interzone-default"}]
+    document = replayed(plant, logged(natdst="192.0.2.9"), code=0)
+    assert flows(document, "still_allowed") == [("10.20.1.11", 502)]
 
 
 def test_attempts_are_judged_by_whether_anything_may_begin(plant: Plant) -> None:

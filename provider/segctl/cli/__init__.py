@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from segctl.cli.arguments import GLOBAL, asks_itself, asks_json, asks_lines, hoist
-from segctl.cli.commands import overview, tree
+from segctl.cli.arguments import GLOBAL, asks_json, asks_lines, hoist
+from segctl.cli.commands import program
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, tell
 from segctl.model.errors import FileError, SegctlError, nearest
@@ -86,8 +86,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(hoisted: list[str], answer: Answer) -> int:
     try:
-        program = overview() if asks_itself(hoisted) else tree()
-        code = program(args=hoisted, prog_name="segctl", standalone_mode=False)
+        code = program()(args=hoisted, prog_name="segctl", standalone_mode=False)
     except typer.Exit as error:
         return error.exit_code
     except _CommandLineError as error:

@@ -90,11 +90,6 @@ def asks_lines(hoisted: Sequence[str]) -> bool:
     return _asks(hoisted, "--json-lines")
 
 
-def asks_itself(hoisted: Sequence[str]) -> bool:
-    """Whether the hoisted arguments ask for the program's own help or version."""
-    return _asks(hoisted, "-h", "--help", "--version")
-
-
 def _asks(hoisted: Sequence[str], *options: str) -> bool:
     words = iter(hoisted)
     for word in words:

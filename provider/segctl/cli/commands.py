@@ -59,47 +59,49 @@ OVERVIEW = {
     "version": "Show which segctl this is, and on which Python it runs.",
     "demo": "Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair.",
 }
-#: Modules that register their commands when they are imported.
-_MODULES = (
-    "validate",
-    "fmt",
-    "plan",
-    "apply",
-    "drift",
-    "contain",
-    "check",
-    "lint",
-    "prove",
-    "evidence",
-    "query",
-    "graph",
-    "register",
-    "usage",
-    "history",
-    "audit",
-    "snapshot",
-    "traffic",
-    "discover",
-    "replay",
-    "importing",
-    "reference",
-    "mock",
-)
+#: Modules that register more than the command they are named after, or one of another name.
+_MODULES = {
+    "inventory": "reference",
+    "show": "plan",
+    "history": "audit",
+    "matrix": "query",
+    "list": "register",
+    "verify": "snapshot",
+    "import": "importing",
+    "protocols": "reference",
+    "schema": "reference",
+    "explain": "reference",
+    "version": "reference",
+    "demo": "mock",
+}
 
 
 @cache
-def tree() -> Callable[..., Any]:
-    """Return what Typer makes of all commands: it takes longer than many of them run."""
-    for module in _MODULES:
+def command(name: str) -> Any:
+    """Return a command as Typer makes it, or None where there is none of that name.
+
+    Only the module of that command is imported: all of them take longer than many of them run.
+    """
+    if name not in OVERVIEW:
+        return None
+    for module in {"drift": ("drift", "history")}.get(name, (_MODULES.get(name, name),)):
         import_module(f"segctl.cli.{module}")
-    return typer.main.get_command(app)
-
-
-def overview() -> Callable[..., Any]:
-    """Return the program as far as its own help and version go, its commands by name only."""
     program: Any = typer.main.get_command(app)
-    program.commands = {
+    return program.commands[name]
+
+
+def program() -> Callable[..., Any]:
+    """Return the program: what it says of itself at once, each command when it is asked for."""
+    made: Any = typer.main.get_command(app)
+    made.commands = {
         name: TyperCommand(name, help=summary, rich_markup_mode=None)
         for name, summary in OVERVIEW.items()
     }
-    return program  # type: ignore[no-any-return] # Typer's own class
+    return made  # type: ignore[no-any-return] # Typer's own class
+
+
+def tree() -> Callable[..., Any]:
+    """Return the program with every command in it, as one that lists them all needs it."""
+    made: Any = program()
+    made.commands = {name: command(name) for name in OVERVIEW}
+    return made  # type: ignore[no-any-return] # Typer's own class

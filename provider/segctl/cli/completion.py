@@ -24,7 +24,10 @@ _BEFORE = re.compile(r"^(?:.*[,:])?[!&]?")
 
 
 class Program(TyperGroup):
-    """Segctl itself: while a line is completed, its global options may follow the command."""
+    """Segctl itself: a command is loaded when a command line names it.
+
+    While a line is completed, its global options may follow the command.
+    """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
@@ -32,6 +35,13 @@ class Program(TyperGroup):
         """Return the context of a command line, or of its beginning that is being completed."""
         words = hoist(args) if extra.get("resilient_parsing") else args
         return super().make_context(info_name, words, parent, **extra)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Return the name, the command and its arguments, as Typer does."""
+        from segctl.cli.commands import command
+
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and command(name or ""), rest
 
 
 class Command(TyperCommand):
