@@ -117,9 +117,14 @@ def test_every_target_of_the_page_is_there() -> None:
 
 def test_coverage_is_measured_where_it_is_asked_for() -> None:
     assert "coverage run" not in recipe("unit")
-    assert "coverage report" in recipe("unit", "COVERAGE=1")
+    measured = recipe("unit", "COVERAGE=1")
+    assert "coverage report" in measured
+    covered = re.findall(r"coverage run -m pytest .*? (tests/.*)", measured)[0].split()
+    others = re.findall(r"--ignore=(\S+)", measured)
+    assert others == covered, "every test is run once"
+    assert {"tests/unit", "tests/cli"} <= {*covered}
     ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert re.search(r"^SEGCTL_TESTS=full make test COVERAGE=1$", ci, flags=re.MULTILINE)
+    assert re.search(r"^make test COVERAGE=1$", ci, flags=re.MULTILINE)
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert "fail_under = 90" in project
     assert "at least 90 %" in CONTRIBUTING

@@ -8,7 +8,7 @@ import pytest
 
 from segctl.planning.apply import Order, apply_device
 from segctl.testing import apply, plan, reach
-from support.lengths import full
+from support.lengths import firsts
 from support.panorama_bench import SERIALS, GroupBench, plant_of
 from support.plants import flow
 from support.runs import killed_at, silent
@@ -48,12 +48,13 @@ def settled(panorama: GroupHarness, bench: GroupBench, wanted: Desired) -> None:
     assert outcome.status in ("applied", "unchanged"), outcome
 
 
+@pytest.mark.parametrize("first", firsts(3))
 def test_a_run_killed_at_any_request_leaves_old_or_new_and_the_next_finishes(
-    panorama: GroupHarness, bench: GroupBench
+    first: int, panorama: GroupHarness, bench: GroupBench
 ) -> None:
     """What others changed meanwhile, in shared and in another group, is not committed or lost."""
     old, new = plant_of(WEB), plant_of(WEB, SSH)
-    number, died = 0, True
+    number, died = first, True
     while died:
         panorama.boot()
         reach(panorama, bench, old)
@@ -71,5 +72,5 @@ def test_a_run_killed_at_any_request_leaves_old_or_new_and_the_next_finishes(
         assert b"o-pending" in bench.mock.config()
         assert b"o-group" not in bench.mock.running()
         assert b"o-group" in bench.mock.config()
-        number += 1 if full() else 3
+        number += 3
     assert number > 30, "it asks more than that"

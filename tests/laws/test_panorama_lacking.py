@@ -10,7 +10,7 @@ import pytest
 from segctl.model.errors import ForeignChangesError, UnknownError, VerifyError
 from segctl.planning.apply import Order, apply_device
 from segctl.testing import plan, reach
-from support.lengths import full
+from support.lengths import firsts
 from support.panorama import GROUP
 from support.panorama_bench import RULES, SERIALS, GroupBench, plant_of
 from support.panos import other_rule
@@ -214,11 +214,12 @@ def test_the_change_of_a_dead_run_is_taken_back_from_those_that_have_it(
     assert bench.locks == 0
 
 
+@pytest.mark.parametrize("first", firsts(3))
 def test_a_run_killed_while_it_takes_a_change_back_is_settled_by_the_next(
-    panorama: GroupHarness, bench: GroupBench
+    first: int, panorama: GroupHarness, bench: GroupBench
 ) -> None:
     """Wherever it was: what somebody changed and did not push is on Panorama, and only there."""
-    number, died = 0, True
+    number, died = first, True
     while died:
         panorama.boot()
         reach(panorama, bench, OLD)
@@ -234,7 +235,7 @@ def test_a_run_killed_while_it_takes_a_change_back_is_settled_by_the_next(
         else:
             assert bench.printed() == before, number
         assert not opened(bench), number
-        number += 1 if full() else 3
+        number += 3
     assert number > 12, "it asks more than that"
 
 

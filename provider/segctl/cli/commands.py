@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,7 @@ def command(name: str) -> Any:
     return program.commands[name]
 
 
+@cache
 def program() -> Callable[..., Any]:
     """Return the program: what it says of itself at once, each command when it is asked for."""
     made: Any = typer.main.get_command(app)
@@ -102,6 +104,6 @@ def program() -> Callable[..., Any]:
 
 def tree() -> Callable[..., Any]:
     """Return the program with every command in it, as one that lists them all needs it."""
-    made: Any = program()
+    made: Any = copy(program())
     made.commands = {name: command(name) for name in OVERVIEW}
     return made  # type: ignore[no-any-return] # Typer's own class
