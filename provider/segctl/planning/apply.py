@@ -10,11 +10,12 @@ confirmed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from segctl.model.errors import (
     DeviceError,
+    JournalError,
     PlanError,
     SegctlError,
     StalePlanError,
@@ -28,7 +29,7 @@ from segctl.planning.meaning import refuse_widening
 from segctl.planning.outcome import Outcome, Status, with_members
 from segctl.planning.sides import sides
 from segctl.planning.steps import Steps
-from segctl.providers.state import Commenting, Delivering, Run, Settling
+from segctl.providers.state import Commenting, Delivering, Run, Settling, Unlocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +121,32 @@ def apply_device(
         if isinstance(session, Settling):
             session.begin(run_of(plan, how, how.lease(target), note_of([plan], how.origin)))
         steps.next("lock")
-        with session.lock():
-            return work.under_lock()
+        try:
+            with session.lock():
+                outcome = work.under_lock()
+        except SegctlError as error:
+            told = naming_locks(error, session)
+            if told is error:
+                raise
+            raise told from error
+        return naming_locks(outcome, session)
+
+
+_Ended = TypeVar("_Ended", Outcome, SegctlError)
+
+
+def naming_locks(ended: _Ended, session: Session) -> _Ended:
+    """Return an outcome or an error that also names the locks the run could not release."""
+    left = session.unreleased if isinstance(session, Unlocking) else ""
+    if not left:
+        return ended
+    if isinstance(ended, Outcome):
+        return replace(ended, warnings=tuple(dict.fromkeys((*ended.warnings, left))))
+    if isinstance(ended, DeviceError) and left not in ended.message:
+        return type(ended)(ended.device, f"{ended.message}. {left}")
+    if isinstance(ended, PlanError | JournalError):
+        return type(ended)(f"{ended}. {left}")
+    return ended
 
 
 def run_of(plan: DevicePlan, order: Order, lease: float, note: str) -> Run:

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.model.errors import DeviceError, LostLockError, SegctlError, UnknownError, VerifyError
-from segctl.planning.apply import Work, check_held, refuse, revert, run_of, stays, whose
+from segctl.planning.apply import (
+    Work,
+    check_held,
+    naming_locks,
+    refuse,
+    revert,
+    run_of,
+    stays,
+    whose,
+)
 from segctl.planning.audit import note_of
 from segctl.planning.freshness import is_as_desired
 from segctl.planning.outcome import Outcome, Status
@@ -93,6 +102,10 @@ def apply_together(
                 works = _works(left, joint, provider, steps)
                 lease = max(part.order.lease(part.target) for part in left)
                 _Together(joint=joint, works=works, lease=lease, end=end, judge=judge).apply()
+                for part, session in zip(left, joint.sessions, strict=True):
+                    found = results[part.name]
+                    if isinstance(found, Outcome | SegctlError):
+                        results[part.name] = naming_locks(found, session)
     except BaseException as error:  # noqa: BLE001 - it is the result of every host that is left
         for part in left:
             if part.name not in results:
