@@ -74,7 +74,9 @@ class Transcript:
 
     def _lines(self, first: str, *more: str) -> bytes:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return "\n  ".join((f"{time} {printable(self._target.name)} {first}", *more)).encode() + b"\n"
+        return (
+            "\n  ".join((f"{time} {printable(self._target.name)} {first}", *more)).encode() + b"\n"
+        )
 
 
 def counted(title: LiteralString, said: str | bytes, words: Words) -> str:
