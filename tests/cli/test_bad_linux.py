@@ -144,7 +144,14 @@ class Gateway:
         assert OTHERS in self.mock.config()
 
     def is_tidy(self) -> None:
-        """Assert that no lock and no file of a push is left."""
+        """Assert that no lock and no file of a push is left once every command has ended.
+
+        A command whose line was cut ends later than the run that lost it.
+        """
+        until = time.monotonic() + 60
+        while not all(one.has_ended for one in self.mock.requests):
+            assert time.monotonic() < until, "a command on the host does not end"
+            time.sleep(0.01)
         assert "set lock" not in self.mock.config()
         left = [path for path in self.files() if "/.segctl/" in path or "/run/segctl/" in path]
         assert [path for path in left if not path.rpartition("/")[2].startswith(_ENDED)] == []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli_support import Plant, environment
+from support.panos import RULES, other_rule
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -183,3 +184,48 @@ def test_ctrl_c_while_the_process_ends_is_no_traceback() -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert err == ""
+
+
+def kill_after_its_commit(plant: Plant) -> None:
+    """Kill a run on the first firewall when its change is live and nobody has judged it."""
+    pace(plant, JOB)
+    with running(plant, "apply", "--auto-approve", "-v") as command:
+        command.until("fw1: commit ")
+        command.said = ""
+        command.until("fw1: reading")
+        command.send(signal.SIGKILL)
+        command.process.wait(timeout=60)
+    pace(plant, 0.0)
+
+
+def test_nothing_is_begun_before_a_killed_run_is_settled_and_all_devices_fit(plant: Plant) -> None:
+    """A saved plan of two firewalls; what one of them holds is known only once it is settled."""
+    assert plant("plan", "-o", "plan.json").code == 0
+    plant.fleet["fw1"].edit("set", RULES, other_rule("theirs"), commit=True)
+    plant.edit("group_vars/plant.yml", "modbus: [read]", "modbus: [read, write]")
+    kill_after_its_commit(plant)
+    assert plant.locks == 2
+    done = plant("apply", "plan.json", "--json")
+    assert done.code == 1
+    found = {one["device"]: one for one in done.json["outcomes"]}
+    assert {name: one["code"] for name, one in found.items()} == {
+        "fw1": "stale",
+        "fw2": "not_begun",
+    }
+    assert "theirs" in found["fw1"]["message"]
+    assert plant.fleet["fw2"].writes == 0
+    assert plant.locks == 0
+    assert b'name="polling.modbus"' not in plant.fleet["fw1"].running()
+    assert plant("apply", "--auto-approve").code == 0
+
+
+def test_a_killed_run_is_settled_before_a_saved_plan_of_several_devices(plant: Plant) -> None:
+    assert plant("plan", "-o", "plan.json").code == 0
+    kill_after_its_commit(plant)
+    done = plant("apply", "plan.json", "--json")
+    assert done.code == 0, done
+    found = {one["device"]: one for one in done.json["outcomes"]}
+    assert "confirmed the change of" in found["fw1"]["message"]
+    assert found["fw2"]["status"] == "applied"
+    assert plant.locks == 0
+    assert plant("drift").code == 0

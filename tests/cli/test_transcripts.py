@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Every word that a transcript of these tests may hold, besides the names of the two hosts.
 KNOWN = set(
     """
-    login done sent bytes exit and characters failed answer errors s codes code HTTP
+    session opened login done sent bytes exit and characters failed answer errors s codes code HTTP
     read tables set look transaction go confirm keep revert list table show command
     uid nft host machine clock uptime links chains boot body loads needs
     add create delete insert replace flush chain rule set map element counter sets maps rules

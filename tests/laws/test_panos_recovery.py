@@ -375,6 +375,25 @@ def test_the_first_cause_is_told_and_why_the_way_back_failed(
     assert isinstance(told.value.__cause__, ApplyError)
 
 
+def test_locks_that_could_not_be_released_are_named_with_what_removes_them(
+    panos: PanosHarness, bench: PanosBench
+) -> None:
+    made = plan(panos, bench, plant(WEB))
+    bench.mock.fail("commit_invalid", lines=("vsys1 -> something is wrong",))
+    bench.mock.fail("error", code="", message="Not now", contains="-lock><remove", times=99)
+    with pytest.raises(ApplyError) as told:
+        apply(panos, bench, made)
+    message = told.value.message
+    assert message.index("something is wrong") < message.index("could not release its locks")
+    assert "Not now" in message
+    assert "The commit lock for shared and config lock for vsys1 stay" in message
+    assert "`request config-lock remove`" in message
+    assert bench.locks == 2
+    bench.mend()
+    reach(panos, bench, plant(WEB))
+    assert clean(bench)
+
+
 # --- lost answers to locks and confirmations -----------------------------------------------------
 
 

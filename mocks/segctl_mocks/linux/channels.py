@@ -56,6 +56,12 @@ class Execution:
 
     def work(self) -> int | None:
         """Run the command."""
+        try:
+            return self._work()
+        finally:
+            self._request.has_ended = True
+
+    def _work(self) -> int | None:
         host, fault = self._host, self._fault
         if self._latency:
             host.stopping.wait(self._latency)

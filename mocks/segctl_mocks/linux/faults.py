@@ -30,13 +30,17 @@ CHANNEL_KINDS = KINDS - NFT_KINDS - SHELL_KINDS
 
 @dataclass(slots=True)
 class Request:
-    """One command as the host saw it; the input grows while it arrives."""
+    """One command as the host saw it; the input grows while it arrives.
+
+    A command ends by itself, also where its line was cut long before.
+    """
 
     command: str
     user: str
     stdin: bytes = b""
     status: int | None = None
     is_write: bool = False
+    has_ended: bool = False
 
 
 @dataclass(slots=True)

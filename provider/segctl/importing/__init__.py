@@ -68,12 +68,27 @@ def write_files(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
     written: list[Path] = []
     try:
         for path, text in files.items():
-            target = folder / path
-            create(target, text.encode())
-            written.append(target)
+            written.append(folder / path)  # before it is there: Ctrl-C may come right after
+            _create(written, text)
     except OSError as error:
-        for target in written:
-            with suppress(OSError):
-                remove(target)
+        _remove(written)
         raise UsageError(f"cannot write to {folder}: {error.strerror}; no file is left") from error
+    except BaseException:  # an interrupt included
+        _remove(written)
+        raise
     return tuple(written)
+
+
+def _create(written: list[Path], text: str) -> None:
+    """Write the last of the files; what somebody else put there meanwhile is not one of ours."""
+    try:
+        create(written[-1], text.encode())
+    except FileExistsError:
+        written.pop()
+        raise
+
+
+def _remove(written: Iterable[Path]) -> None:
+    for target in written:
+        with suppress(OSError):
+            remove(target)

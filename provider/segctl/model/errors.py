@@ -24,6 +24,7 @@ SegctlError
   ├ LockedError                 somebody else holds the device
   │ └ LostLockError             this run lost its lock, and changes nothing more
   ├ BusyError                   the device is busy with something else
+  ├ UnsettledError              a change of a dead run must be kept or taken back first
   ├ UnknownError                segctl cannot tell whether a change is live
   ├ ForeignChangesError         another administrator's uncommitted change is in the way
   ├ ApplyError                  the device refused a change
@@ -311,6 +312,12 @@ class BusyError(DeviceError):
     """The device is busy: other jobs or another commit run on it."""
 
     code = "busy"
+
+
+class UnsettledError(DeviceError):
+    """A change that a dead run left must be kept or taken back before anything is compared."""
+
+    code = "unsettled"
 
 
 class UnknownError(DeviceError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from segctl.model.errors import StalePlanError, UsageError, WideningError
+from segctl.model.errors import StalePlanError, UnsettledError, UsageError, WideningError
 from segctl.operations.audit import record_of
 from segctl.operations.loading import load_inventory, refuse_writable, unit_names
 from segctl.operations.plan import plan_loaded
@@ -163,6 +164,8 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
         NotRehearsedError: it was to be rehearsed.
         UsageError: no firewall is selected.
     """
+    from segctl.fleet import Brake
+
     options.allowed.refuse_unrehearsed(None)
     loaded = load_inventory(common, progress)
     refuse_writable(loaded)
@@ -176,15 +179,22 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
         if not options.approve_settling(pending):
             return ApplyResult(status="not_approved", plan=planned.plan)
         audit = record_of("settle", planned.plan.plan_id, planned.plan.intent)
-        settled = _settled(
-            common,
-            loaded,
-            planned.plan,
-            pending,
-            progress,
-            no_widening=options.allowed.no_widening,
-            audit=audit,
-        )
+        brake = Brake()
+        with (
+            opened(common, len(pending), progress) as executor,
+            common.interrupts(brake.press),
+        ):
+            settled = _settled(
+                common,
+                loaded,
+                planned.plan,
+                pending,
+                progress,
+                no_widening=options.allowed.no_widening,
+                audit=audit,
+                executor=executor,
+                brake=brake,
+            )
         ends = tuple(settled.values())
         if audit.problems or any(outcome.status in FAILED for outcome in ends):
             return ApplyResult(status="ended", plan=planned.plan, outcomes=ends, audit=audit)
@@ -220,19 +230,15 @@ def _settled(
     *,
     no_widening: bool,
     audit: Record,
+    executor: Workers,
+    brake: Brake,
 ) -> dict[str, Outcome]:
     """Keep what dead runs left on devices if it is as declared, else take it back."""
-    from segctl.fleet import Brake, apply_plans
+    from segctl.fleet import apply_plans
     from segctl.planning.apply import Order
 
-    names = [device.name for device in pending]
     audit.began(pending)
-    brake = Brake()
-    with (
-        opened(common, len(names), progress) as executor,
-        common.interrupts(brake.press),
-        progress.devices(names) as report,
-    ):
+    with progress.devices([device.name for device in pending]) as report:
         outcomes = apply_plans(
             pending,
             loaded.connections,
@@ -259,7 +265,7 @@ def _journal(common: CommonOptions, made: Plan, file: Path | None = None) -> Jou
     return journal_of(made.plan_id, plan_id=made.plan_id, command=shlex.join(words))
 
 
-def _stale(
+def _checked(
     common: CommonOptions,
     loaded: Loaded,
     made: Plan,
@@ -268,17 +274,12 @@ def _stale(
     order: Order,
     executor: Workers,
     brake: Brake,
-) -> tuple[Outcome, ...]:
-    """Return why a saved plan is not begun on any device, if it is stale for one of them.
-
-    A device that cannot be read is no reason to stop the others.
-    """
+) -> tuple[Failure, ...]:
+    """Read every device that a saved plan would change, and return those it does not fit."""
     from segctl.fleet import check_plans
-    from segctl.planning.outcome import Outcome
 
-    names = [device.name for device in made.devices if device.changes]
-    with progress.devices(names) as report:
-        checked = check_plans(
+    with progress.devices([device.name for device in made.devices if device.changes]) as report:
+        return check_plans(
             made.devices,
             loaded.connections,
             forks=common.forks,
@@ -287,6 +288,24 @@ def _stale(
             report=report,
             executor=executor,
         )
+
+
+def _stale(
+    common: CommonOptions,
+    loaded: Loaded,
+    made: Plan,
+    progress: Progress,
+    *,
+    checked: Sequence[Failure],
+    executor: Workers,
+    brake: Brake,
+) -> tuple[Outcome, ...]:
+    """Return why a saved plan is not begun on any device, if it is stale for one of them.
+
+    A device that cannot be read is no reason to stop the others.
+    """
+    from segctl.planning.outcome import Outcome
+
     refused = (StalePlanError.code, WideningError.code)
     stale = {one.device: one for one in checked if one.code in refused}
     stale = stale or _cutting(common, loaded, made, progress, executor=executor, brake=brake)
@@ -303,6 +322,15 @@ def _stale(
         )
         for device in made.devices
     )
+
+
+def _to_settle(made: Plan, checked: Sequence[Failure]) -> list[DevicePlan]:
+    """Return the devices to be settled first, so that no other is changed before they fit.
+
+    The only device of a plan is settled when it is changed.
+    """
+    names = {one.device for one in checked if one.code == UnsettledError.code}
+    return [one for one in made.devices if one.name in names] if len(made.devices) > 1 else []
 
 
 def _cutting(
@@ -384,8 +412,37 @@ def _applied(
     audit: Record | None = None
     with opened(common, len(names), progress) as executor, common.interrupts(brake.press):
         if file is not None and made.changes:
+            check = partial(
+                _checked,
+                common,
+                loaded,
+                made,
+                progress,
+                order=order,
+                executor=executor,
+                brake=brake,
+            )
+            checked = check()
+            pending = _to_settle(made, checked)
+            if pending:  # what they are compared with is known only then
+                audit = record_of("settle", made.plan_id, made.intent)
+                settled = _settled(
+                    common,
+                    loaded,
+                    made,
+                    pending,
+                    progress,
+                    no_widening=allowed.no_widening,
+                    audit=audit,
+                    executor=executor,
+                    brake=brake,
+                )
+                ends = tuple(settled.values())
+                if audit.problems or any(outcome.status in FAILED for outcome in ends):
+                    return ApplyResult(status="ended", plan=made, outcomes=ends, audit=audit)
+                checked = check()
             stale = _stale(
-                common, loaded, made, progress, order=order, executor=executor, brake=brake
+                common, loaded, made, progress, checked=checked, executor=executor, brake=brake
             )
             if stale:
                 return ApplyResult(status="ended", plan=made, outcomes=stale)

@@ -10,14 +10,16 @@ confirmed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.model.errors import (
     DeviceError,
+    JournalError,
     PlanError,
     SegctlError,
     StalePlanError,
+    UnsettledError,
     VerifyError,
     WideningError,
 )
@@ -28,7 +30,7 @@ from segctl.planning.meaning import refuse_widening
 from segctl.planning.outcome import Outcome, Status, with_members
 from segctl.planning.sides import sides
 from segctl.planning.steps import Steps
-from segctl.providers.state import Commenting, Delivering, Run, Settling
+from segctl.providers.state import Commenting, Delivering, Run, Settling, Unlocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +122,37 @@ def apply_device(
         if isinstance(session, Settling):
             session.begin(run_of(plan, how, how.lease(target), note_of([plan], how.origin)))
         steps.next("lock")
-        with session.lock():
-            return work.under_lock()
+        try:
+            with session.lock():
+                outcome = work.under_lock()
+        except SegctlError as error:
+            told = blaming_locks(error, session)
+            if told is error:
+                raise
+            raise told from error
+        return naming_locks(outcome, session)
+
+
+def naming_locks(outcome: Outcome, session: Session) -> Outcome:
+    """Return an outcome that also warns of the locks that the run could not release."""
+    left = _unreleased(session)
+    return replace(outcome, warnings=(*outcome.warnings, left)) if left else outcome
+
+
+def blaming_locks(error: SegctlError, session: Session) -> SegctlError:
+    """Return an error that also names the locks that the run could not release."""
+    left = _unreleased(session)
+    if not left:
+        return error
+    if isinstance(error, DeviceError) and left not in error.message:
+        return type(error)(error.device, f"{error.message}. {left}")
+    if isinstance(error, PlanError | JournalError):
+        return type(error)(f"{error}. {left}")
+    return error
+
+
+def _unreleased(session: Session) -> str:
+    return session.unreleased if isinstance(session, Unlocking) else ""
 
 
 def run_of(plan: DevicePlan, order: Order, lease: float, note: str) -> Run:
@@ -145,16 +176,18 @@ def check_device(
 ) -> None:
     """Check that a plan could be applied to a device now; never writes to it.
 
-    A device with a change to settle is not compared with its plan until that is done.
-
     Raises:
+        UnsettledError: a change of a dead run must be settled before the plan can be compared.
         StalePlanError: the device moved since the plan was made, or the plan was applied before.
         WideningError: it permits more than the device permits now, and that is refused.
         DeviceError: the device cannot be read.
     """
     with provider.connect(target, read_only=True, progress=progress) as session:
         live = provider.parse(session.read())
-        if not live.state.unsettled and not is_as_desired(plan, live):
+        if live.state.unconfirmed:
+            held = ", ".join(map(whose, live.state.unconfirmed))
+            raise UnsettledError(plan.name, f"holds {held}: it must be settled first")
+        if not is_as_desired(plan, live):
             _refuse_used(plan, live, order)
             check_fresh(plan, live, provider)
             _refuse_widening(plan, live, provider, order)

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.model.errors import DeviceError, LostLockError, SegctlError, UnknownError, VerifyError
-from segctl.planning.apply import Work, check_held, refuse, revert, run_of, stays, whose
+from segctl.planning.apply import (
+    Work,
+    blaming_locks,
+    check_held,
+    naming_locks,
+    refuse,
+    revert,
+    run_of,
+    stays,
+    whose,
+)
 from segctl.planning.audit import note_of
 from segctl.planning.freshness import is_as_desired
 from segctl.planning.outcome import Outcome, Status
@@ -93,6 +103,8 @@ def apply_together(
                 works = _works(left, joint, provider, steps)
                 lease = max(part.order.lease(part.target) for part in left)
                 _Together(joint=joint, works=works, lease=lease, end=end, judge=judge).apply()
+                for part, session in zip(left, joint.sessions, strict=True):
+                    results[part.name] = _with_locks(results[part.name], session)
     except BaseException as error:  # noqa: BLE001 - it is the result of every host that is left
         for part in left:
             if part.name not in results:
@@ -125,6 +137,13 @@ def _not_begun(part: Part) -> Ended | None:
     except SegctlError as error:
         return error
     return None
+
+
+def _with_locks(found: Ended, session: Session) -> Ended:
+    """Return what became of a host, with the locks that the run could not release."""
+    if isinstance(found, Outcome):
+        return naming_locks(found, session)
+    return blaming_locks(found, session) if isinstance(found, SegctlError) else found
 
 
 def _about(name: str, error: BaseException) -> BaseException:

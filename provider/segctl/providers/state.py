@@ -235,6 +235,16 @@ class Commenting(Protocol):
 
 
 @runtime_checkable
+class Unlocking(Protocol):
+    """An additional capability of sessions that know what their unlocking left on the device."""
+
+    @property
+    def unreleased(self) -> str:
+        """Which locks this run could not release, why, and what removes them; empty if none."""
+        ...
+
+
+@runtime_checkable
 class Settling(Protocol):
     """Additional calls of sessions whose device remembers runs; every platform of ours has them.
 

@@ -41,8 +41,8 @@ class Transcript:
         self._path = None if folder is None else folder / file_name(target.name, ".txt")
         if self._path is None:
             return
-        try:
-            storage.append(self._path, b"", durable=False)
+        try:  # a line, since a full disk still takes an empty file
+            storage.append(self._path, self._lines("session: opened"), durable=False)
         except OSError as error:
             raise ConnectError(
                 target.name,
@@ -65,14 +65,18 @@ class Transcript:
         """
         if self._path is None:
             return
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        name = printable(self._target.name)
         took = "" if seconds is None else f", {seconds:.3f} s"
-        lines = [f"{time} {name} {asked}: {ended}{took}", *filter(None, counts)]
+        lines = self._lines(f"{asked}: {ended}{took}", *filter(None, counts))
         try:
-            storage.append(self._path, ("\n  ".join(lines) + "\n").encode(), durable=False)
+            storage.append(self._path, lines, durable=False)
         except OSError as error:  # an operation on the device does not stop for that
             self._progress(f"the transcript could not be continued: {error.strerror}")
+
+    def _lines(self, first: str, *more: str) -> bytes:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return (
+            "\n  ".join((f"{time} {printable(self._target.name)} {first}", *more)).encode() + b"\n"
+        )
 
 
 def counted(title: LiteralString, said: str | bytes, words: Words) -> str:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import date
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -413,6 +413,20 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"host_vars/fw1.yml already"):
         write_files(tmp_path, imported())
     assert [path.name for path in tmp_path.rglob("*.yml")] == ["fw1.yml"]
+
+
+class _Interrupted(dict[str, str]):
+    """Files of which the second is never written: Ctrl-C comes before."""
+
+    def items(self) -> Any:
+        yield from list(super().items())[:1]
+        raise KeyboardInterrupt
+
+
+def test_no_file_is_left_after_ctrl_c(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write_files(tmp_path / "out", _Interrupted(imported()))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_ansible_reads_the_same_files(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from segctl.model.errors import (
     UnknownError,
 )
 from segctl.model.site import Flow
+from segctl.planning.apply import apply_device
 from segctl.planning.make import plan_device
 from segctl.providers.nftables import pushing
 from segctl.providers.nftables.session import NftSession
@@ -248,3 +249,19 @@ def test_a_run_that_a_record_cannot_name_is_refused(gateway: LinuxMock) -> None:
         for run in (Run(plan_id="a" * 33), Run(probes="a b"), Run(plan_id='x"; flush')):
             with pytest.raises(ValueError, match="not a word of at most"):
                 session.begin(run)
+
+
+def test_a_lock_that_could_not_be_released_is_named_with_what_removes_it(
+    gateway: LinuxMock,
+) -> None:
+    with closing(opened(gateway)) as session:
+        made = plan_device(desired(OLD, NEW), live(session), PROVIDER)
+    gateway.fail("refuse", contains="delete set inet segctl lock", times=1000, message="Busy")
+    target = replace(mock_target(gateway), timeout=1)
+    outcome = apply_device(made, PROVIDER, target, progress=lambda _: None)
+    assert outcome.status == "applied"
+    (warning,) = outcome.warnings
+    assert "could not release its lock: Error: Busy" in warning
+    assert "`nft delete set inet segctl lock`" in warning
+    mend(gateway)
+    assert not settled(gateway).state.locks

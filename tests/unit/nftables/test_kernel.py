@@ -210,6 +210,27 @@ def test_a_push_without_its_lock_changes_nothing(kernel: Kernel) -> None:
     assert kernel.run("find /run/segctl -type f") == ""
 
 
+def test_a_push_whose_files_vanish_with_its_lock_changes_nothing(kernel: Kernel) -> None:
+    """A run that lost the line takes its push back and clears it away while it still runs."""
+    kernel.reach(desired(F1))
+    kernel.run("nft -f -", HOLDS)
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    fence = (
+        f"# segctl fence\ndelete element inet segctl lock {{ {LOCK} }}\n"
+        f"add element inet segctl lock {{ {LOCK} }}\n"
+    )
+    kernel.run(
+        "{ cp /usr/sbin/nft /run/nft; cat > /run/other; chmod +x /run/other; "
+        "mount --bind /run/other /usr/sbin/nft; }",
+        '#!/bin/sh\ncase "$*" in "-c -f -") rm -f /run/segctl/*.fence; '
+        '/run/nft delete set inet segctl lock;; esac; exec /run/nft "$@"\n',
+    )
+    push(kernel, fence + script, code=agent.LOST_LOCK)
+    kernel.run("umount /usr/sbin/nft")
+    assert "rule_c1.f2" not in listed(kernel)
+    assert kernel.run("find /run/segctl -type f") == ""
+
+
 def test_a_guard_leaves_the_lock_of_another_run(kernel: Kernel) -> None:
     kernel.reach(desired(F1))
     kernel.run("nft -f -", HOLDS)

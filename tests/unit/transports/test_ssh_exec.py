@@ -227,11 +227,22 @@ def test_a_transcript_says_how_it_went_and_nothing_that_was_said(tmp_path: Path)
     text = (tmp_path / "new/folder/gw1.txt").read_text(encoding="utf-8")
     told = re.sub(r"(?m)^2\d{3}-\d\d-\d\dT[\d:.]{12}\+00:00 gw1 |, \d+\.\d{3} s$", "", text)
     assert told == (
-        "login: done\n"
+        "session: opened\nlogin: done\n"
         "look: sent 14 bytes, exit 7, 34 and 0 characters\n  sent: rules 1\n  answer: rules 2\n"
         "command: sent 0 bytes, exit 7, 34 and 0 characters\n  answer: rules 2\n"
         "look: exit codes uid 0, table 1\n"
     )
+
+
+def test_a_transcript_on_a_full_disk_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    """A full disk still takes an empty file."""
+    with serving(Manners(lambda _: None)) as served:
+        target = replace(served, transcript=tmp_path)
+        (tmp_path / f"{target.name}.txt").symlink_to("/dev/full")
+        with pytest.raises(ConnectError, match=r"cannot be written: No space left.*nothing was"):
+            SshSession(
+                target, device_type="terminal_server", read_only=False, progress=lambda _: None
+            )
 
 
 def test_a_transcript_says_what_failed(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ why() {{ holds {names.LOCK} "$1" || exit 12
   [ "$VERB" = keep ] || [ "$VERB" = go ] || holds {names.PUSH} "$ID" || exit 6; exit 5; }}
 without() {{ sed "/^[[:space:]]set $1 {{/,/^[[:space:]]}}/d"; }}
 filled() {{ grep -q '^[[:space:]][a-z]' "$1"; }}
+# a transaction of this push, in one file with its fence: never the one without the other
+fenced() {{ cat "$ID.fence" "$1" > "$ID.step" && $N -f - < "$ID.step"; }}
 # back LOCK TOKEN: where LOCK is empty any lock that is there stays, but for that of TOKEN
 back() {{ K=
   if L=$($N list set $T {names.LOCK} 2>/dev/null); then
@@ -141,13 +143,13 @@ go) find . -type f -mtime +7 -exec rm -f {{}} +
     {{ tidy; exit 9; }}
   [ "$7" = 0 ] || setsid sh -c 'eval "$1"' segctl-guard "$P" "$SUDO" guard "$ID" "$6" \
     $((U+$7)) </dev/null >/dev/null 2>&1 &
-  if [ -s "$ID.prepare" ] && ! cat "$ID.fence" "$ID.prepare" | $N -f -; then tidy; why "$5"; fi
-  if ! cat "$ID.fence" "$ID.now" | $N -f -; then
+  if [ -s "$ID.prepare" ] && ! fenced "$ID.prepare"; then tidy; why "$5"; fi
+  if ! fenced "$ID.now"; then
     sed -n 's/^add set \({names.TABLE} [^ ]*\) .*/delete set \1/p' "$ID.prepare" > "$ID.undo"
-    [ ! -s "$ID.undo" ] || cat "$ID.fence" "$ID.undo" | $N -f -
+    [ ! -s "$ID.undo" ] || fenced "$ID.undo"
     tidy; why "$5"
   fi
-  [ ! -s "$ID.clean" ] || cat "$ID.fence" "$ID.clean" | $N -f - ||
+  [ ! -s "$ID.clean" ] || fenced "$ID.clean" ||
     echo "some sets are left over" >&2
   for f in "$ID".*; do [ "$f" = "$ID.old" ] || rm -f "$f"; done; true ;;
 confirm|keep) mkdir "$ID.busy" 2>/dev/null || exit 3

@@ -36,6 +36,12 @@ class Locking(Line):
         self._run = Run()
         self._lock: Held | None = None
         self._clock: Clock | None = None
+        self._unreleased = ""
+
+    @property
+    def unreleased(self) -> str:
+        """Why this run could not release its lock, and what removes it; empty if it did."""
+        return self._unreleased
 
     def begin(self, run: Run) -> None:
         """Set which run this is: its lock and its push record it.
@@ -198,7 +204,7 @@ class Locking(Line):
     def _unlock(self) -> None:
         """Release the lock if it still is this run's; on failure the next run cleans up."""
         mine = self._mine
-        problem = ""
+        self._unreleased = problem = ""
         until = time.monotonic() + 2 * self._target.timeout
         for number in self._tries(until):
             try:
@@ -208,7 +214,8 @@ class Locking(Line):
                 held = next((one for one in records.locks if one.comment == mine.comment), None)
                 if held is None:
                     if not number:
-                        self._progress(self._lost("it does not unlock").message)
+                        self._unreleased = self._lost("it does not unlock").message
+                        self._progress(self._unreleased)
                     return
                 answer = self._write_nft(self._release(held, records))
             except DeviceError as error:
@@ -217,7 +224,11 @@ class Locking(Line):
             if answer.code == 0:
                 return
             problem = answer.reason
-        self._progress(f"could not release the lock; the next run will: {problem}")
+        self._unreleased = (
+            f"could not release its lock: {problem}. It stays until the next `segctl apply`, which "
+            f"settles what is left; to remove it by hand: `{REMOVE}`"
+        )
+        self._progress(self._unreleased)
 
     def _release(self, held: Held, records: Records) -> str:
         """Return the transaction that unlocks; it deletes a table that holds nothing else."""

@@ -24,7 +24,8 @@ class Place:
 
     `parts` are the virtual systems that are changed together there, one for each host of the
     inventory; `target` and `location` are those of the first. `left` are members of the pair on
-    which this run has locks, and from which it has moved on after a failover.
+    which this run has locks, and from which it has moved on after a failover. `unreleased` says
+    which locks it could not release.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Place:
             self.member = Member.of(target, read_only=read_only, progress=progress)
         self.location = Location.of(target.scope)
         self.left: list[Member] = []
+        self.unreleased = ""
         self._found = False
         self.parts: Sequence[Part] = ()
         self.narrow([Part(target=one) for one in (target, *more)])

@@ -76,6 +76,11 @@ class PanosSession:
         members = (*self._place.left, self._place.member)
         return tuple(line for member in members for line in member.jobs.warnings)
 
+    @property
+    def unreleased(self) -> str:
+        """Which locks this run could not release, why, and what removes them."""
+        return self._place.unreleased
+
     def begin(self, run: Run) -> None:
         """Set which run this is: its lock and its push record it."""
         self._pushing.run = run
@@ -264,7 +269,10 @@ class PanosSession:
         """
         place, member = self._place, self._place.member
         holding = member.holding
+        place.unreleased = ""
         if holding.lost or holding.owner is None or holding.settles or self._pushing.live:
+            if holding.owner is not None and not holding.lost:
+                place.unreleased = holding.remains()
             for each in (member, *place.left):
                 each.holding.owner = None
             return
@@ -276,7 +284,8 @@ class PanosSession:
                 member.writer.discard(member.jobs.deadline())
             holding.release()
         except DeviceError as error:
-            place.progress(f"could not release the locks; the next run will: {error.message}")
+            place.unreleased = f"could not release its locks: {error.message}. {holding.remains()}"
+            place.progress(place.unreleased)
 
     # --- changing ----------------------------------------------------------------------------
 
