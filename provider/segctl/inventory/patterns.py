@@ -54,7 +54,9 @@ def split(pattern: str) -> list[str]:
     elif split_port(pattern) is not None:
         parts = [pattern]
     else:
-        parts = _COLON_LIST.findall(pattern)
+        # a bracket without an end stands for nothing, and must not be looked for from each one
+        end = pattern.rfind("]") + 1
+        parts = _COLON_LIST.findall(pattern[:end] + pattern[end:].replace("[", ":"))
     return [part.strip() for part in parts if part.strip()]
 
 

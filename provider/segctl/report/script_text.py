@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: An element or a statement of no more characters stays on one line.
 _WIDTH = 96
-_SET = re.compile(r"^(?P<head>[^{}\"]*\{ )(?P<items>[^{}\"]*,[^{}\"]*)(?P<tail> \}.*)$")
+_SET = re.compile(r"^(?P<head>[^{}\"]*\{ )(?P<items>[^{}\"]*)(?P<tail> \}.*)$")
 
 
 def script_lines(script: str) -> Iterator[str]:
@@ -53,7 +53,7 @@ def _element(element: etree._Element, indent: str) -> Iterator[str]:  # pyright:
 def _statement(line: str) -> Iterator[str]:
     """Yield one statement of nftables, the elements of a long set on lines of their own."""
     found = _SET.match(line) if len(line) > _WIDTH else None
-    if found is None:
+    if found is None or "," not in found["items"]:
         yield line
         return
     yield found.group("head").rstrip()

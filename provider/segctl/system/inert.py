@@ -31,6 +31,9 @@ _STEERS: Final = re.compile(
     "]"
 )
 
+#: Where a formula begins, in a cell or in what a spreadsheet may take for one.
+_FORMULA: Final = re.compile(r"((?:^|;)[ \"]*+)(?=[-=+@\uff0d\uff1d\uff0b\uff20])")
+
 
 def printable(text: str, *, keep: str = "") -> str:
     r"""Return `text` on one line, unprintable characters escaped; `keep` (say a tab) stays."""
@@ -72,14 +75,15 @@ def json_text(document: object, *, indent: int | None = 1) -> str:
 def csv_line(cells: Iterable[str]) -> str:
     """Return a line of CSV (RFC 4180) in which nothing is a formula to who opens it.
 
-    Source: OWASP, CSV Injection.
+    A spreadsheet set to a language with decimal commas ends a cell at each semicolon, and one set
+    to Japanese or Chinese takes signs of full width for plain ones. Source: OWASP, CSV Injection.
     """
     return ",".join(map(_cell, cells))
 
 
 def _cell(text: str) -> str:
     shown = printable(text)
-    shown = f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+    shown = _FORMULA.sub(r"\1'", shown)
     if "," in shown or '"' in shown:
         quoted = shown.replace('"', '""')
         return f'"{quoted}"'

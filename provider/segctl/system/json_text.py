@@ -17,7 +17,8 @@ MAX_DEPTH: Final = 100
 #: Numbers with more digits are an error: JSON readers agree on no more (RFC 8259, 6).
 MAX_DIGITS: Final = 18
 _HALF: Final = "half of a surrogate pair is not a character"
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+#: A string; one without an end takes all the rest, so that no quote in it begins another search.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ESCAPE: Final = re.compile(r"\\(?:u(?P<high>[dD][89abAB])|u(?P<low>[dD][c-fC-F])|.)", re.DOTALL)

@@ -63,7 +63,7 @@ CISCO_ASA: Final = Dialect(
     pager=r"<--- More --->",
     errors=re.compile(
         r"(?:ERROR:|% ?[A-Z]|WARNING: Adding obj|Removing .*(?:failed|not allowed)).*"
-        r"|.*not allowed.*being used.*|.*would become empty.*"
+        r"|(?:(?!not allowed).)*+not allowed.*being used.*|.*would become empty.*"
     ),
     denied=re.compile(r"(?:Command|% ?)\s?[Aa]uthorization failed.*"),
     comment="!",

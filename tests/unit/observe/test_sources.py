@@ -106,7 +106,7 @@ def test_a_line_without_an_end_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in RECORDS.iterdir()))
-@pytest.mark.parametrize("word", [" ", '"', "\\", "{", "src=1 ", "2026/11/02 08:00:00,"])
+@pytest.mark.parametrize("word", [" ", '"', ' \\"', "\\", "{", "src=1 ", "2026/11/02 08:00:00,"])
 def test_a_line_of_a_megabyte_is_refused_in_time(name: str, word: str, tmp_path: Path) -> None:
     data = (RECORDS / name).read_text()
     path = tmp_path / "long"

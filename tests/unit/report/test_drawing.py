@@ -349,6 +349,39 @@ def test_a_drawing_says_what_it_was_made_from() -> None:
     assert not stamp_of("<svg/>")
 
 
+def test_a_name_in_the_stamp_is_no_directive_and_no_other_stamp() -> None:
+    """Mermaid takes ``%%{…}%%`` for settings wherever it stands, also within a comment."""
+    digest = "sha256:" + "0" * 64
+    false = f"inventory=sha256:{'1' * 64}"
+    hostile = '%%{init:{"themeCSS":"*{display:none}"}}%%'
+    picture = replace(
+        layout_of(Site(zones=(zone("a"),))).picture,
+        facts=(
+            ("inventory", digest),
+            (hostile, digest),
+            (f"x,{false}", digest),
+            ("fw-1.a", digest),
+        ),
+    )
+    for form in FORMS:
+        text = form(place(picture))
+        assert "%{" not in text, form
+        assert false not in text, form
+        assert stamp_of(text)["inventory"] == digest
+        assert stamp_of(text)["fw-1.a"] == digest
+
+
+def test_no_entity_of_a_name_is_one_of_graphviz() -> None:
+    """Graphviz reads HTML's entities in labels: this one would turn the reading direction."""
+    hidden = "&#8238;&lt;"
+    zones = (replace(zone("a"), id=hidden, assets=(Asset(name=hidden, addresses=()),)), zone("b"))
+    device = Device(name=hidden, platform="panos", zones=(ZoneBinding(zone="mill/b", name="b"),))
+    text = dot(layout_of(Site(zones=zones, devices=(device,))))
+    labels = [line.partition("label=")[2] for line in text.splitlines() if "label=" in line]
+    assert "&amp;#8238;&amp;lt;" in "".join(labels)
+    assert "&#" not in "".join(labels)
+
+
 def test_the_document_has_every_part_with_its_place() -> None:
     site = Site(zones=(zone("a", 2), zone("b")), devices=(wall("fw1", "a", "b"),))
     document = graph_json(layout_of(site), {"fw1": "refused"})

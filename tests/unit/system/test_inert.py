@@ -125,6 +125,24 @@ def test_a_line_of_csv_is_read_back_and_computes_nothing() -> None:
     assert read == ["a", "'=1+1", "'+1", "'-1", "'@x", "b,c", 'd"e', "f\\ng", "\\t=1", ""]
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        *((f"{sign}1", f"'{sign}1") for sign in "\uff1d\uff0b\uff0d\uff20"),
+        ("  =1", "  '=1"),
+        ("a;=1", "a;'=1"),
+        ('a; "=1', "a; \"'=1"),
+        ("a;b=1;-c", "a;b=1;'-c"),
+        ('"=1', "\"'=1"),
+        ("a-b; c", "a-b; c"),
+    ],
+)
+def test_nor_in_other_languages(cell: str, shown: str) -> None:
+    """Where a comma is in numbers a semicolon ends a cell; signs of full width count as well."""
+    (read,) = csv.reader([csv_line([cell])])
+    assert read == [shown]
+
+
 def test_nothing_writes_a_form_that_a_spreadsheet_computes() -> None:
     """CSV is written by `csv_line` only, which defuses formulas: see OWASP, CSV Injection."""
     nodes = [

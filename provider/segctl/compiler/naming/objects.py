@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "segctl-"
 _NETWORK = ".net"
 #: What may be the address of one of several of an asset, at the end of a name.
-_HOST = re.compile(r"\.([0-9]+(?:\.[0-9]+){3}|[0-9a-f_]*_[0-9a-f_]*)\Z", re.ASCII)
+_HOST = re.compile(r"\.([0-9]+(?:\.[0-9]+){3}|[0-9a-f]*+_[0-9a-f_]*+)\Z", re.ASCII)
 
 
 def network_object(zone: str, address: str) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _LONGEST: Final = 1 << 20
 _WHY: Final = "it is not an object of JSON"
 _ENDS: Final = ("}", "},", "}]")
-_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+#: A string; one without an end takes all the rest, so that no quote in it begins another search.
+_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?')
 _BETWEEN: Final = frozenset({"", "[", "]", ",", "],"})
 
 

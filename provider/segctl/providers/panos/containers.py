@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.model.errors import ParseError
 from segctl.model.items import ApplicationGroup
 from segctl.providers.panos import elements, pushed
+from segctl.providers.panos.filled import MEMBER
 from segctl.providers.panos.small import refuse_dtd, small
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 PART: Final = "containers"
 _ANY: Final = "any"
 #: Where applications are named: in a rule, and in a group.
-_LISTS: Final = re.compile(rb"<(application|members)(?:\s[^>]*)?>(.*?)</\1>", re.DOTALL)
-_GROUPS: Final = re.compile(rb"<application-group(?:\s[^>]*)?>(.*?)</application-group>", re.DOTALL)
-_MEMBER: Final = re.compile(rb"<member(?:\s[^>]*)?>\s*([^<]*?)\s*</member>")
-_ENTRY: Final = re.compile(rb"<entry\s[^>]*?name=[\"']([^\"']*)[\"']")
+_LISTS: Final = re.compile(rb"<(application|members)(?:\s[^<>]*)?>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_GROUPS: Final = re.compile(
+    rb"<application-group(?:\s[^<>]*)?>(.*?)(?:</application-group>|\Z)", re.DOTALL
+)
+_ENTRY: Final = re.compile(rb"<entry\s[^<>]*?name=[\"']([^\"']*)[\"']")
 
 
 def are_named(parts: Mapping[str, bytes]) -> bool:
@@ -46,7 +48,7 @@ def are_named(parts: Mapping[str, bytes]) -> bool:
 
 def _named(document: bytes) -> Iterator[bytes]:
     for found in _LISTS.finditer(document):
-        yield from _MEMBER.findall(found[2])
+        yield from map(bytes.strip, MEMBER.findall(found[2]))
 
 
 def read(

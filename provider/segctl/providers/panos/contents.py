@@ -390,5 +390,5 @@ def top_down(parts: Mapping[str, bytes | memoryview], template: str) -> bool:
 
 
 _TOP_DOWN: Final = re.compile(
-    rb"<wildcard-topdown-match-mode(?:\s[^>]*)?>\s*([a-z]*)\s*</wildcard-topdown-match-mode>"
+    rb"<wildcard-topdown-match-mode(?:\s[^<>]*)?>\s*+([a-z]*+)\s*+</wildcard-topdown-match-mode>"
 )

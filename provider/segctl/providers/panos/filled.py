@@ -41,10 +41,12 @@ _MARKS: Final = (b"<dynamic", b"<fqdn", b"<external-list", b"-ip-list<")
 #: The lists that the vendor keeps, which no configuration defines.
 _VENDORS: Final = re.compile(rb"panw-[a-z0-9-]+-ip-list")
 _NAME: Final = re.compile(rb"""\s*name\s*=\s*["']([0-9A-Za-z _.-]{1,63})["']""")
-MEMBER: Final = re.compile(rb"<member(?:\s[^>]*)?>([^<]*)</member>")
-_TYPE: Final = re.compile(rb"<type(?:\s[^>]*)?>\s*<(ip|predefined-ip)[\s>/]")
-DISABLED: Final = re.compile(rb"<disabled(?:\s[^>]*)?>yes</disabled>")
-_EXCEPTED: Final = re.compile(rb"<exception-list(?:\s[^>]*)?>(.*?)</exception-list>", re.DOTALL)
+MEMBER: Final = re.compile(rb"<member(?:\s[^<>]*)?>([^<]*)</member>")
+_TYPE: Final = re.compile(rb"<type(?:\s[^<>]*)?>\s*<(ip|predefined-ip)[\s>/]")
+DISABLED: Final = re.compile(rb"<disabled(?:\s[^<>]*)?>yes</disabled>")
+_EXCEPTED: Final = re.compile(
+    rb"<exception-list(?:\s[^<>]*)?>(.*?)(?:</exception-list>|\Z)", re.DOTALL
+)
 
 
 class InUse(NamedTuple):
@@ -156,7 +158,7 @@ def _list_of(body: bytes) -> tuple[str, tuple[str, ...]] | None:
 
 def sections(part: bytes, tag: bytes) -> Iterator[bytes]:
     """Yield what stands within each element of a tag."""
-    opened = re.compile(rb"<" + tag + rb"(?:\s[^>]*[^/>])?>")
+    opened = re.compile(rb"<" + tag + rb"(?:\s[^<>]*[^/<>])?>")
     at = 0
     while (begin := opened.search(part, at)) is not None:
         end = part.find(b"</" + tag + b">", begin.end())

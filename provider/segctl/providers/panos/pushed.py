@@ -51,7 +51,7 @@ _SETTINGS: Final = "deviceconfig"
 _REFUSED: Final = " refused"
 
 #: The settings that name a Panorama, also those of a cloud service that pushes as it does.
-_MANAGED: Final = re.compile(rb"<panorama(?:-server(?:-2)?)?(?:\s[^>]*[^/])?>")
+_MANAGED: Final = re.compile(rb"<panorama(?:-server(?:-2)?)?(?:\s[^<>]*[^/<>])?>")
 _NOTHING_PUSHED: Final = "No shared policy pushed to device"
 #: An answer that holds nothing, or says that nothing was pushed.
 _EMPTY: Final = re.compile(

@@ -53,7 +53,7 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"
-_PREDICATE: Final = re.compile(r"""\[[^\]'"]*(?:'[^']*'|"[^"]*")?[^\]'"]*\]""")
+_PREDICATE: Final = re.compile(r"""\[[^\[\]'"]*+(?:'[^']*+'|"[^"]*+")?+[^\[\]'"]*+\]""")
 _OPENED: Final = re.compile(r"<([A-Za-z][\w.-]*)")
 _HEAD: Final = 4096
 _RESPONSE: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<response\b([^>]*)>")

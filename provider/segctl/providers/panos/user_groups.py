@@ -36,7 +36,7 @@ MOST_USERS: Final = 100_000
 _KEYWORDS: Final = frozenset({"any", "known-user", "unknown", "pre-logon"})
 _LIST: Final = "<show><user><group><list></list></group></user></show>"
 _MEMBER: Final = re.compile(r"\[\s*[0-9]+\s*\]\s+(\S.*)")
-_TAGS: Final = re.compile(rb"<!\[CDATA\[|\]\]>|<[^>]*>")
+_TAGS: Final = re.compile(rb"<!\[CDATA\[|\]\]>|<[^>]*+(?:>|\Z)")
 
 
 def ask(

@@ -40,23 +40,28 @@ def _lines(layout: Layout) -> Iterator[str]:
             if not boxes:
                 continue
             title = " · ".join(filter(None, (site, level_text(level))))
-            yield f"  subgraph {_quoted(f'cluster {site} {row}')} {{ label={_quoted(title)};"
+            yield f"  subgraph {_quoted(f'cluster {site} {row}')} {{ label={_label(title)};"
             for box in boxes:
                 text = f"{box.title}\n{' · '.join(notes_of(box))}"
-                yield f"    {_quoted(box.key)} [label={_quoted(text)}{_LOOKS.get(box.look, '')}];"
+                yield f"    {_quoted(box.key)} [label={_label(text)}{_LOOKS.get(box.look, '')}];"
             yield "  }"
     for wall in picture.walls:
         name = _quoted(f"firewall {wall.key}")
-        yield f'  {name} [label={_quoted(wall.title)}, shape=house, color="#8a4500"];'
+        yield f'  {name} [label={_label(wall.title)}, shape=house, color="#8a4500"];'
         for key in wall.boxes:
             yield f'  {name} -> {_quoted(key)} [dir=none, color="#8a4500"];'
     for arrow in picture.arrows:
         looks = ", style=dashed" if arrow.monitored else ""
         yield (
             f"  {_quoted(arrow.source)} -> {_quoted(arrow.target)} "
-            f"[label={_quoted(label_of(arrow))}{looks}];"
+            f"[label={_label(label_of(arrow))}{looks}];"
         )
     yield "}"
+
+
+def _label(text: str) -> str:
+    """Return a quoted string in which Graphviz, which knows HTML's entities, finds none."""
+    return _quoted(text.replace("&", "&amp;"))
 
 
 def _quoted(text: str) -> str:

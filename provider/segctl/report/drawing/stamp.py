@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _HEAD = "segctl drawing of"
 _STAMP = re.compile(rf"{_HEAD} ((?:[^\s=<>\"]{{1,200}}=sha256:[0-9a-f]{{64}}[ ,]*){{1,2000}})")
 _ONE = re.compile(r"([^\s=<>\",]{1,200})=(sha256:[0-9a-f]{64})")
+#: What stays of a name: the rest could end the line, or be a directive of the form around it.
+_ODD = re.compile(r"[^\w./:+-]")
 _SHORT = len("sha256:") + 12
 
 
@@ -28,11 +30,13 @@ def drawn_from(picture: Picture, *, short: bool = False) -> str:
 
 def stamp_line(facts: Iterable[tuple[str, str]], *, short: bool = False) -> str:
     """Return facts, names with digests, on one line that `stamp_of` reads back."""
-    found = (
-        f"{'_'.join(printable(name).split())}={value[:_SHORT] if short else value}"
-        for name, value in facts
-    )
+    found = (f"{_name(name)}={value[:_SHORT] if short else value}" for name, value in facts)
     return f"{_HEAD} {', '.join(found)}"
+
+
+def _name(text: str) -> str:
+    plain = "_".join(printable(text).split())
+    return _ODD.sub(lambda found: "".join(f"%{one:02X}" for one in found[0].encode()), plain)
 
 
 def stamp_of(text: str) -> Mapping[str, str]:

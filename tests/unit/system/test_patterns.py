@@ -1,0 +1,111 @@
+"""Patterns that read the texts of others take time in proportion to the text."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from segctl.compiler.naming.objects import decode_several
+from segctl.inventory.patterns import split
+from segctl.providers.panos import containers, contents, filled, user_groups
+from segctl.providers.panos.pushed import CONFIGURED, is_managed
+from segctl.report.script_text import script_lines
+from segctl.system.json_text import JsonError, read_json
+from segctl.transports.cli_dialects import CISCO_ASA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: With quadratic time, so long a text takes more than ten times as long as is allowed.
+LENGTH = 60_000
+ALLOWED = 2.0
+
+
+class Case(NamedTuple):
+    """What reads a text, made of a beginning, then a part many times, and an end."""
+
+    read: Callable[[str], object]
+    begin: str
+    part: str
+    end: str = ""
+
+
+def named(document: str) -> bool:
+    return containers.are_named({"applications": b"", CONFIGURED[0]: document.encode()})
+
+
+def excepted(body: str) -> object:
+    return filled.in_use((f"<external-list><entry name='l'>{body}</external-list>".encode(), RULE))
+
+
+def topdown(deviceconfig: str) -> bool:
+    return contents.top_down({"deviceconfig": deviceconfig.encode()}, "")
+
+
+def groups(answer: str) -> object:
+    rules = b"<security><entry name='r'><source-user><member>u</member></source-user></entry>"
+    return user_groups.ask(lambda _: answer.encode(), [rules + b"</security>"], "vsys1")
+
+
+RULE = b"<security><entry name='r'><source><member>l</member></source></entry></security>"
+CASES = {
+    "strings of JSON": Case(read_json, '"', ' \\"'),
+    "an address in a name": Case(decode_several, "a.", "_", "!"),
+    "a set of nftables": Case(lambda text: list(script_lines(text)), "a { ", ","),
+    "brackets in a host pattern": Case(split, "", "["),
+    "brackets after one that ends": Case(split, "a[1]", "["),
+    "an application": Case(named, "", "<application>"),
+    "an application group": Case(named, "", "<application-group>"),
+    "blanks in a member": Case(named, "<members><member>", " ", "<x/></member></members>"),
+    "members without an end": Case(named, "<members>", "<member ", "</members>"),
+    "exceptions of a list": Case(excepted, "<type><ip>", "<exception-list>"),
+    "a type without an end": Case(excepted, "", "<type "),
+    "a managed firewall": Case(lambda text: is_managed(text.encode()), "", "<panorama a"),
+    "groups of users": Case(groups, "", "<"),
+    "a setting": Case(topdown, "<wildcard-topdown-match-mode>", " "),
+    "a message of an appliance": Case(CISCO_ASA.errors.fullmatch, "x", "not allowed"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_time_is_in_proportion(name: str) -> None:
+    case = CASES[name]
+    text = case.begin + case.part * (LENGTH // len(case.part)) + case.end
+    began = time.process_time()
+    with suppress(JsonError):
+        case.read(text)
+    assert time.process_time() - began < ALLOWED
+
+
+def test_a_string_without_an_end_hides_no_depth() -> None:
+    for text in ("[" * 200 + '"', '{"a":' * 200 + '"\\'):
+        with pytest.raises(JsonError, match="deeper"):
+            read_json(text)
+    with pytest.raises(JsonError, match="Unterminated"):
+        read_json('["a", "' + "[" * 200)
+
+
+def test_brackets_without_an_end_separate_as_they_do_for_ansible() -> None:
+    assert split("a[b") == ["a", "b"]
+    assert split("a[1]b[c:d]e[f[g") == ["a[1]b[c:d]e", "f", "g"]
+    assert split("[[") == []
+
+
+def test_a_container_is_named_whatever_stands_around_it() -> None:
+    for text in (
+        "<application><member> c </member></application>",
+        "<application a='1'><member b='2'>\n c</member></application>",
+        "<application><member>c</member>",
+    ):
+        assert named(text)
+    assert not named("<application><member>any</member></application>")
+    group = "<application-group><entry name='c'/></application-group>"
+    assert not named(f"{group}<application><member>c</member></application>")
+
+
+def test_what_an_appliance_refuses_is_seen() -> None:
+    assert CISCO_ASA.errors.fullmatch("x not allowed, not allowed: object is being used here")
+    assert not CISCO_ASA.errors.fullmatch("object is being used, not allowed")
