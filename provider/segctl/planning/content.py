@@ -153,9 +153,9 @@ def _gone(
     perhaps = f"; it has {_listed(relatives)}" if relatives else ""
     where = f"{of}: " if of else ""
     return Problem(
-        message=f"{where}{_rules(rules)} application {application}, which {content.words} does not have: "
-        f"an update of the content renamed, split or removed it{perhaps}. What passes by it now "
-        "is not known",
+        message=f"{where}{_rules(rules)} application {application}, which {content.words} does not "
+        f"have: an update of the content renamed, split or removed it{perhaps}. What passes by it "
+        "now is not known",
         hint="name what it became in the inventory, or use a segctl whose catalogue has it, and "
         "apply; until then go back to the content before",
         severity="error",
@@ -174,9 +174,9 @@ def _split(
 ) -> Problem:
     where = f"{of}: " if of else ""
     return Problem(
-        message=f"{where}{content.words} has {_listed(relatives)} beside {_listed(applications)}, which "
-        f"segctl's catalogue does not know: what an update of the content now identifies as such "
-        f"was permitted by {_listed(rules)} before, and is not any more",
+        message=f"{where}{content.words} has {_listed(relatives)} beside {_listed(applications)}, "
+        f"which segctl's catalogue does not know: what an update of the content now identifies as "
+        f"such was permitted by {_listed(rules)} before, and is not any more",
         hint="name what is needed of them in the inventory (applications:), or use a segctl whose "
         "catalogue has them, and apply",
         severity="error",
