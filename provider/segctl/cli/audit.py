@@ -33,7 +33,8 @@ def history(
         typer.Argument(
             metavar="[HOST|verify]",
             help="A firewall or device group; its log of changes, or that of its Panorama, is read "
-            "too and shown in the same timeline; or verify, which checks that no entry was removed, edited or reordered [all]",
+            "too and shown in the same timeline; or verify, which checks that no entry was "
+            "removed, edited or reordered [all]",
             autocompletion=complete_hosts,
         ),
     ] = "",
