@@ -16,13 +16,17 @@ import jsonschema
 import pytest
 
 from cli_support import POLL, RULES, Plant, environment
+from segctl.planning.documents import schema
 from segctl.system import chain
 from segctl.transports.lock_owner import this_run
+from support.panorama import GROUP, SERIALS
+from support.systems import two_systems
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.cells import Cells
+    from support.panorama import Plant as Behind
 
 TLS = "plant.replication.tls"
 ASKED = "segctl_audit_comments: true\nsegctl_zone_map:"
@@ -385,6 +389,73 @@ def test_words_that_do_not_fit_are_refused(plant: Plant) -> None:
         done = plant("history", *words)
         assert done.code == 1
         assert told in (done.json["error"]["message"] if "--json" in words else done.err)
+
+
+# --- behind a Panorama, and several hosts of one device -------------------------------------------
+
+
+def test_applies_of_a_device_group_are_on_record_for_each_of_its_firewalls(behind: Behind) -> None:
+    behind("apply", "--auto-approve", "-l", "fw1")
+    behind.mocks.panorama.disconnect(SERIALS["fw2"])
+    behind("apply", "--auto-approve", code=1)
+    first, second = behind.json("history")["applies"]
+    assert (first["device"], first["firewalls"]) == ("panorama1:OT", ["fw1"])
+    assert [(one["device"], one["outcome"]) for one in first["members"]] == [("fw1", "applied")]
+    found = {one["device"]: (one["outcome"], one["code"]) for one in second["members"]}
+    assert found == {"fw1": ("unchanged", ""), "fw2": ("failed", "not_enforced")}
+    for words, runs in (
+        (("-l", "fw1"), [first["run"], second["run"]]),
+        (("-l", "fw2"), [second["run"]]),
+        (("panorama1:OT",), [first["run"], second["run"]]),
+    ):
+        document = behind.json("history", *words)
+        jsonschema.validate(document, schema("journal"))
+        assert [one["run"] for one in document["applies"]] == runs
+    text = behind("history", "-l", "fw2")
+    assert "fw1: had it already" in text
+    assert "fw2: not_enforced: it is not connected to Panorama" in text
+    assert "fw2: not_enforced: it is not" in behind("history", "--csv", "-l", "fw2")
+
+
+def test_the_log_of_a_managed_firewall_is_its_panoramas_whatever_it_is_itself(
+    behind: Behind,
+) -> None:
+    """Also where it is away, or has another clock; what was done to other groups is told apart."""
+    behind("apply", "--auto-approve", "-l", "fw1")
+    behind.mocks.panorama.disconnect(SERIALS["fw2"])
+    behind.mocks.firewalls["fw1"].device.clock = lambda: time.time() + 5 * 3600
+    behind.mocks.panorama.edit(
+        "set", f"{GROUP}/address", '<entry name="hand"><fqdn>a.b</fqdn></entry>', admin="other"
+    )
+    for host, count in (("fw1", 1), ("fw2", 0)):
+        document = behind.json("history", host)
+        jsonschema.validate(document, schema("journal"))
+        assert len(document["applies"]) == count
+        log = document["device_log"]
+        assert log["manager"] == "panorama1"
+        assert abs(log["clock_ahead_seconds"]) < 60
+        ours = [line for line in log["lines"] if line["own"]]
+        assert {line["foreign"] for line in ours} == {False}, "a run on record made them"
+        assert any(line["command"].startswith("commit-all") for line in ours)
+        (hand,) = (line for line in log["lines"] if line["admin"] == "other")
+        assert hand["foreign"] is True
+    text = behind("history", "fw1")
+    assert " lines of the log of panorama1, " in text
+    assert "panorama1 does not pass on the firewalls' own logs" in text
+    assert "did you mean panorama1:OT" in behind.run("history", "panorama1").stderr
+
+
+def test_what_a_run_did_for_another_host_of_the_device_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with two_systems(tmp_path, capsys) as plant:
+        assert plant("apply", "--auto-approve", "-l", "fw2").code == 0
+        document = plant("history", "fw1", "--json").json
+        assert document["applies"] == []
+        ours = [line for line in document["device_log"]["lines"] if line["own"]]
+        assert ours
+        assert not any(line["foreign"] for line in ours)
 
 
 # --- audit comments ------------------------------------------------------------------------------

@@ -270,3 +270,34 @@ def test_what_an_object_holds_is_each_firewalls_own_and_said_to_be(applied: Plan
         one["hint"] for one in first["findings"] if one["subject"] == "Panorama pre-rule theirs"
     ]
     assert "by what is held now it permits more than is declared (feed: 1 member" in hint
+
+
+def test_an_update_on_one_firewall_that_renames_or_splits_an_application_is_drift(
+    applied: Plant,
+) -> None:
+    """What filters is the firewall's content, whatever Panorama's knows."""
+    second = applied.mocks.firewalls["fw2"]
+    second.update_content("8900-9000", added=["modbus-read-coils-extended"])
+    (one,) = content_told(applied)
+    assert one["severity"] == "error"
+    assert one["message"].startswith(
+        "fw2: version 11.1.6, content 8900-9000 has modbus-read-coils-extended beside modbus-"
+    )
+    assert "plant.poll-2.modbus" in one["message"]
+    assert "plant.poll-1.modbus" not in one["message"], "fw1 has another content"
+    second.update_content("8901-9000", removed=["modbus-read-coils", "modbus-read-coils-extended"])
+    second.update_content("8902-9000", added=["modbus-read-coil"])
+    (one,) = content_told(applied)
+    assert one["subject"] == "modbus-read-coils"
+    assert one["message"].startswith(
+        "fw2: rule plant.poll-2.modbus names application modbus-read-coils, which version 11.1.6, "
+        "content 8902-9000 does not have"
+    )
+    assert "it has modbus-read-coil." in one["message"]
+    assert "name what it became in the inventory" in one["hint"]
+
+
+def content_told(plant: Plant) -> list[dict[str, Any]]:
+    document = plant.json("drift", code=2)
+    told = [one for device in document["devices"] for one in device["findings"]]
+    return [one for one in told if one["kind"] == "content"]

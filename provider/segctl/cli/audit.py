@@ -32,8 +32,9 @@ def history(
         str,
         typer.Argument(
             metavar="[HOST|verify]",
-            help="A firewall, whose own log of changes is read too and shown in the same timeline; "
-            "or verify, which checks that no entry was removed, edited or reordered [all]",
+            help="A firewall or device group; its log of changes, or that of its Panorama, is read "
+            "too and shown in the same timeline; or verify, which checks that no entry was "
+            "removed, edited or reordered [all]",
             autocompletion=complete_hosts,
         ),
     ] = "",

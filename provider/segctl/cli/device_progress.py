@@ -54,7 +54,11 @@ class Totals:
 
 @dataclass(slots=True)
 class DeviceProgress:
-    """Takes the reports of many threads; a device whose step is empty is done for now."""
+    """Takes the reports of many threads; a device whose step is empty is done for now.
+
+    Devices that are asked beside those that were named, such as the firewalls of a device group,
+    count from when they begin.
+    """
 
     devices: Sequence[str]
     clock: Callable[[], float] = time.monotonic
@@ -84,13 +88,12 @@ class DeviceProgress:
         """Return all devices together."""
         with self._lock:
             done, running = len(self._took), len(self._running)
+            total = len({*self.devices, *self._took, *self._running})
         seconds = self.clock() - self._began
         left = None
-        if done >= min(_ENOUGH, len(self.devices)) and done < len(self.devices):
-            left = seconds / done * (len(self.devices) - done)
-        return Totals(
-            done=done, total=len(self.devices), running=running, seconds=seconds, left=left
-        )
+        if done >= min(_ENOUGH, total) and done < total:
+            left = seconds / done * (total - done)
+        return Totals(done=done, total=total, running=running, seconds=seconds, left=left)
 
     def rows(self, room: int) -> list[Row]:
         """Return the devices at work that there is room for, those that began first at the top."""

@@ -101,7 +101,8 @@ def united(firewalls: Iterable[Desired]) -> Desired:
 def group_of(firewalls: tuple[Device, ...]) -> Device:
     """Return the device that the group is; what only the whole group can have is the same in all.
 
-    The inventory was checked for that. Its zones have no interfaces: each firewall has its own.
+    The inventory was checked for that. Its zones have no interfaces: each firewall has its own. Its
+    rules get audit comments where any firewall asks for them.
     """
     first = firewalls[0]
     zones = {(one.zone, one.name): None for device in firewalls for one in device.zones}
@@ -115,6 +116,7 @@ def group_of(firewalls: tuple[Device, ...]) -> Device:
         serial="",
         ha_peer="",
         peer_serial="",
+        audit_comments=any(one.audit_comments for one in firewalls),
         members=firewalls,
     )
 

@@ -117,8 +117,11 @@ def _devices(run: _Metrics, devices: Sequence[DeviceDrift | Unchecked]) -> None:
     _groups(run, [one for one in devices if not isinstance(one, Unchecked)])
 
 
-def _groups(run: _Metrics, devices: Iterable[DeviceDrift]) -> None:
-    """Set which firewalls enforce what their device group holds; without groups there is none."""
+def _groups(run: _Metrics, devices: Sequence[DeviceDrift]) -> None:
+    """Set which firewalls enforce what their device group holds, and what they have of their own.
+
+    Without groups there is none.
+    """
     rows = [(one.name, member) for one in devices for member in one.state.members]
     if not rows:
         return
@@ -128,8 +131,17 @@ def _groups(run: _Metrics, devices: Iterable[DeviceDrift]) -> None:
         "device",
         "group",
     )
+    local = run.set(
+        "segctl_local_rules",
+        "Rules, and default rules, that a firewall behind a Panorama has of its own",
+        "device",
+    )
     for group, member in rows:
         enforced(member.name, group, member.enforces)
+    managed = {member.firewall for _, member in rows}
+    for one in devices:
+        if one.name in managed:
+            local(one.name, len(one.unmanaged))
 
 
 def _conduits(run: _Metrics, conduits: Iterable[Conduit], today: date) -> None:

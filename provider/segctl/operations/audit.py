@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from segctl.model.errors import JournalError, UsageError, nearest
-from segctl.operations.history import selected_firewalls
+from segctl.model.site import group_name
+from segctl.operations.loading import load_inventory
 from segctl.planning.audit import Applied, Origin, Record, applied, journal_file
 from segctl.report.audit import Applies, Moment
 from segctl.system import chain
@@ -18,9 +19,11 @@ from segctl.system.inert import printable
 from segctl.transports.lock_owner import this_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from segctl.inventory import Loaded
+    from segctl.model.site import Device
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Intent
@@ -110,20 +113,78 @@ def applies(
     """
     path = journal_file()
     found = _chain(path, ())
-    limited = common is not None and common.limit and not options.device
-    chosen: tuple[str, ...] = (options.device,) if options.device else ()
-    if common is not None and limited:
-        chosen = selected_firewalls(common, progress)
+    named = bool(options.device or (common is not None and common.limit))
+    loaded = load_inventory(common, progress) if common is not None and named else None
+    about = _about(options, loaded) if named else None
+    every = applied(found.entries)
     rows = tuple(
         row
-        for row in applied(found.entries)
-        if (not chosen or row.device in chosen)
+        for row in every
+        if (about is None or about.has(row))
         and (options.since is None or _after(row, options.since))
     )
     made = Applies(path=path, chain=found, rows=rows)
-    if not options.log or common is None:
+    if not options.log or loaded is None or about is None or about.device is None:
         return made
-    return _joined(made, options, common, progress)
+    there = [row for row in every if about.has(row) or about.beside(row.device)]
+    return _joined(made, there, about.device, options.since, loaded)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """Of which firewalls the history is: their `hosts`, and their device `groups`.
+
+    `device` is the one of them whose log is read, or its group; hosts of which `beside` is true are
+    on that device, too.
+    """
+
+    hosts: frozenset[str]
+    groups: frozenset[str] = frozenset()
+    device: Device | None = None
+    beside: Callable[[str], bool] = lambda _name: False
+
+    def has(self, row: Applied) -> bool:
+        """Whether a row is about one of them; a group's where it does not say about whom it is."""
+        of_group = row.device in self.groups and not row.firewalls
+        return row.device in self.hosts or of_group or bool(self.hosts & {*row.firewalls})
+
+
+def _about(options: HistoryOptions, loaded: Loaded | None) -> _About:
+    """Return of which firewalls the history is that is asked for.
+
+    Raises:
+        UsageError: the inventory has no such firewall or device group.
+    """
+    from segctl.compiler.groups import whole_group
+    from segctl.fleet.hosts import by_device
+
+    if loaded is None:
+        return _About(hosts=frozenset({options.device}))
+    devices = {one.name: one for one in loaded.site.devices}
+    groups = {group_name(one): one for one in loaded.site.devices if one.group}
+    if not options.device:
+        chosen = [devices[name] for name in loaded.hosts if name in devices]
+        return _About(
+            hosts=frozenset(one.name for one in chosen),
+            groups=frozenset(group_name(one) for one in chosen if one.group),
+        )
+    found = devices.get(options.device) or groups.get(options.device)
+    if found is None:
+        names = (*devices, *groups)
+        hint = nearest(options.device, names, f"the inventory has {', '.join(names)}")
+        raise UsageError(f"there is no firewall {options.device}: {hint}")
+    hosts = frozenset({options.device})
+    if found.group:
+        manager = f"{found.manager}:"
+        return _About(
+            hosts=hosts,
+            groups=frozenset({group_name(found)}),
+            device=whole_group(devices.values(), found),
+            beside=lambda host: host.startswith(manager),
+        )
+    hosts_of = by_device([(one.name, one.platform) for one in devices.values()], loaded.connections)
+    same = next((names for names in hosts_of if found.name in names), ())
+    return _About(hosts=hosts, device=found, beside=lambda host: host in same)
 
 
 def _chain(path: Path, expected: Iterable[Head]) -> Chain:
@@ -162,31 +223,30 @@ def _moment(text: str) -> datetime | None:
 
 
 def _joined(
-    made: Applies, options: HistoryOptions, common: CommonOptions, progress: Progress | None
+    made: Applies,
+    there: Sequence[Applied],
+    device: Device,
+    since: datetime | None,
+    loaded: Loaded,
 ) -> Applies:
+    """Return the applies with the log of a device; `there` is what was applied to it."""
     from segctl.fleet import Failure, read_log
-    from segctl.operations.loading import load_inventory
 
-    loaded = load_inventory(common, progress)
-    devices = {device.name: device for device in loaded.site.devices}
-    if options.device not in devices:
-        hint = nearest(options.device, devices, f"the inventory has {', '.join(devices)}")
-        raise UsageError(f"there is no firewall {options.device}: {hint}")
-    found = read_log(devices[options.device], loaded.connections, options.since)
+    made = replace(made, log_of=device.manager, asked=True)
+    found = read_log(device, loaded.connections, since)
     if isinstance(found, Failure):
-        return replace(made, failure=found, asked=True)
+        return replace(made, failure=found)
     moments = [
         (line, when - found.ahead)
         for line in found.lines
         if (when := _moment(line.time)) is not None
-        and (options.since is None or when - found.ahead >= options.since)
+        and (since is None or when - found.ahead >= since)
     ]
     return replace(
         made,
-        moments=tuple(sorted(_moments(made.rows, moments), key=lambda one: one.time)),
+        moments=tuple(sorted(_moments(there, reversed(moments)), key=lambda one: one.time)),
         drift_seconds=round(found.ahead.total_seconds()),
         complete=found.complete,
-        asked=True,
     )
 
 

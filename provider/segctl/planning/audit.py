@@ -202,6 +202,7 @@ def _began(plan: DevicePlan) -> dict[str, Any]:
         "conduits": sorted({one.conduit for one in plan.changes} - {""}),
         "tickets": list(tickets_of(plan)),
         "allowed": [one.as_json() for one in plan.allowed],
+        "firewalls": list(plan.receivers),
     }
 
 
@@ -217,6 +218,15 @@ def _ended(outcome: Outcome) -> dict[str, Any]:
         "changes": outcome.changes,
         "audit_comments": outcome.audit_comments,
         "notes": [printable(note)[:_TEXT_MOST] for note in outcome.notes],
+        "members": [
+            {
+                "device": one.device,
+                "outcome": one.status,
+                "code": one.code,
+                "message": printable(one.message)[:_TEXT_MOST],
+            }
+            for one in outcome.members
+        ],
     }
 
 
@@ -235,7 +245,9 @@ class Applied:
 
     `outcome` is that of the device, or ``unrecorded`` where there is no end: the run was killed,
     or is at work, or could not write. `before` and `after` are digests of what segctl manages on
-    the device, as far as they were read; `ended` is empty without an end.
+    the device, as far as they were read; `ended` is empty without an end. Of a device group,
+    `firewalls` are those that the run was about, and `members` says what became of each of them and
+    of its peer.
     """
 
     time: str
@@ -264,6 +276,8 @@ class Applied:
     allowed: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     audit_comments: int = 0
+    firewalls: tuple[str, ...] = ()
+    members: tuple[Mapping[str, Any], ...] = ()
     seq: int = 0
 
 
@@ -292,7 +306,8 @@ def applied(entries: Iterable[Mapping[str, Any]]) -> tuple[Applied, ...]:
 def _row(entry: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     texts = ("kind", "plan_id", "playbook", "by", "author", "git_commit")
     own = ("time", "run", "device", "platform", "scope", "serial", "before", "desired")
-    lists = {name: tuple(entry.get(name) or ()) for name in ("conduits", "tickets", "allowed")}
+    listed = ("conduits", "tickets", "allowed", "firewalls")
+    lists = {name: tuple(entry.get(name) or ()) for name in listed}
     changes: object = entry.get("changes")
     counts = cast("dict[str, object]", changes).values() if isinstance(changes, dict) else ()
     return {
@@ -311,6 +326,7 @@ def _end(row: dict[str, Any], entry: Mapping[str, Any]) -> None:
     row["before"] = _text(entry, "before") or row["before"]
     row["changes"] = entry.get("changes") or 0
     row["notes"] = tuple(entry.get("notes") or ())
+    row["members"] = tuple(entry.get("members") or ())
     row["audit_comments"] = entry.get("audit_comments") or 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import ANY, ApplicationGroup
+from segctl.planning.by_firewall import of_firewall
 from segctl.providers.base import Renaming
 
 if TYPE_CHECKING:
@@ -105,15 +106,27 @@ def _lacking(missing: frozenset[str], member: Content, members: Sequence[Content
 
 
 def updated(name: str, live: Live, provider: Provider) -> Iterator[Problem]:
-    """Say which rules of ours name applications that the device's content knows otherwise.
+    """Say which rules of ours name applications that a content knows otherwise.
 
     An application that was committed and is no longer known was renamed or split by an update. One
     that is known may have been split too, if the content has relatives of it that we do not know.
+    Of a group, the content of each member that has another is asked about the rules that it gets.
     """
-    content = content_of(name, live)
+    own, *others = contents_of(name, live)
+    yield from _updated(live.policy, own, provider)
+    for content in others:
+        yield from _updated(
+            of_firewall(live.policy, content.member), content, provider, of=content.member
+        )
+
+
+def _updated(
+    policy: Policy, content: Content, provider: Provider, *, of: str = ""
+) -> Iterator[Problem]:
+    """Yield what a content knows otherwise than a policy; `of` names a member of a group."""
     rules: dict[str, list[str]] = defaultdict(list)
-    groups = {group.name: group.members for group in live.policy[ApplicationGroup]}
-    for rule in live.policy.rules:
+    groups = {group.name: group.members for group in policy[ApplicationGroup]}
+    for rule in policy.rules:
         named = {one for word in rule.applications for one in groups.get(word, (word,))}
         for one in sorted(named - {ANY} - groups.keys()):
             rules[one].append(rule.name)
@@ -124,46 +137,52 @@ def updated(name: str, live: Live, provider: Provider) -> Iterator[Problem]:
     for application, names in sorted(rules.items()):
         if application not in content.known:
             told.update(relatives.get(application, ()))
-            yield _gone(application, names, content, relatives.get(application, ()))
+            yield _gone(application, names, content, relatives.get(application, ()), of)
     split: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for application in sorted(rules.keys() & content.known):
         if found := tuple(one for one in relatives.get(application, ()) if one not in told):
             split[found].append(application)
     for found, applications in sorted(split.items()):
         names = sorted({rule for one in applications for rule in rules[one]})
-        yield _split(found, applications, names, content)
+        yield _split(found, applications, names, content, of)
 
 
 def _gone(
-    application: str, rules: Sequence[str], content: Content, relatives: Sequence[str]
+    application: str, rules: Sequence[str], content: Content, relatives: Sequence[str], of: str
 ) -> Problem:
     perhaps = f"; it has {_listed(relatives)}" if relatives else ""
+    where = f"{of}: " if of else ""
     return Problem(
-        message=f"{_rules(rules)} application {application}, which {content.words} does not have: "
-        f"an update of the content renamed, split or removed it{perhaps}. What passes by it now "
-        "is not known",
+        message=f"{where}{_rules(rules)} application {application}, which {content.words} does not "
+        f"have: an update of the content renamed, split or removed it{perhaps}. What passes by it "
+        "now is not known",
         hint="name what it became in the inventory, or use a segctl whose catalogue has it, and "
         "apply; until then go back to the content before",
         severity="error",
         kind=CONTENT,
         subject=application,
-        about=("content", "gone", application, *rules),
+        about=("content", "gone", *((of,) if of else ()), application, *rules),
     )
 
 
 def _split(
-    relatives: Sequence[str], applications: Sequence[str], rules: Sequence[str], content: Content
+    relatives: Sequence[str],
+    applications: Sequence[str],
+    rules: Sequence[str],
+    content: Content,
+    of: str,
 ) -> Problem:
+    where = f"{of}: " if of else ""
     return Problem(
-        message=f"{content.words} has {_listed(relatives)} beside {_listed(applications)}, which "
-        f"segctl's catalogue does not know: what an update of the content now identifies as such "
-        f"was permitted by {_listed(rules)} before, and is not any more",
+        message=f"{where}{content.words} has {_listed(relatives)} beside {_listed(applications)}, "
+        f"which segctl's catalogue does not know: what an update of the content now identifies as "
+        f"such was permitted by {_listed(rules)} before, and is not any more",
         hint="name what is needed of them in the inventory (applications:), or use a segctl whose "
         "catalogue has them, and apply",
         severity="error",
         kind=CONTENT,
         subject=applications[0],
-        about=("content", "split", *applications, "into", *relatives),
+        about=("content", "split", *((of,) if of else ()), *applications, "into", *relatives),
     )
 
 

@@ -32,6 +32,8 @@ _WORDS: Final = {
     "unrecorded": "no end on record: the run was killed, is at work, or could not write",
     "unknown": "not known",
 }
+#: What became of a firewall of a device group, where nothing is wrong.
+_MEMBERS: Final = {"applied": "pushed", "unchanged": "had it already"}
 #: Columns of the CSV form, by the names of fields of the document.
 COLUMNS: Final = (
     "source",
@@ -53,6 +55,7 @@ COLUMNS: Final = (
     "allowed",
     "changes",
     "audit_comments",
+    "members",
     "before",
     "after",
     "desired",
@@ -85,8 +88,9 @@ class Applies:
     """What was applied, from the journal in `path`, and the faults of its chain.
 
     `moments` are lines of the device's own log, newest last; `failure` says why there are none.
-    `drift_seconds` is how far the device's clock is ahead of ours. `complete` says whether its log
-    was read back to its beginning, or to `since`.
+    `log_of` is the manager whose log that is, where the device is behind one. `drift_seconds` is
+    how far the clock of the log is ahead of ours. `complete` says whether it was read back to its
+    beginning, or to `since`.
     """
 
     path: Path
@@ -94,6 +98,7 @@ class Applies:
     rows: tuple[Applied, ...] = ()
     moments: tuple[Moment, ...] = ()
     failure: Failure | None = None
+    log_of: str = ""
     drift_seconds: int = 0
     complete: bool = True
     asked: bool = False
@@ -113,6 +118,7 @@ def history_json(found: Applies) -> dict[str, Any]:
     if found.asked:
         document["device_log"] = {
             "lines": [_moment_json(one) for one in found.moments],
+            "manager": found.log_of,
             "clock_ahead_seconds": found.drift_seconds,
             "complete": found.complete,
             "failure": asdict(found.failure) if found.failure else None,
@@ -157,9 +163,8 @@ def broken(found: Applies) -> str:
 
 
 def _applied_json(one: Applied) -> dict[str, Any]:
-    lists = {"conduits": list(one.conduits), "tickets": list(one.tickets)}
-    allowed = [dict(each) for each in one.allowed]
-    return asdict(one) | lists | {"allowed": allowed, "notes": list(one.notes)}
+    lists = ("conduits", "tickets", "firewalls", "notes", "allowed", "members")
+    return asdict(one) | {name: list(getattr(one, name)) for name in lists}
 
 
 def _moment_json(one: Moment) -> dict[str, Any]:
@@ -195,7 +200,10 @@ def _cell(value: object) -> str:
 
 
 def _word(one: object) -> str:
-    return _allowed(cast("dict[str, Any]", one)) if isinstance(one, dict) else str(one)
+    if not isinstance(one, dict):
+        return str(one)
+    told = cast("dict[str, Any]", one)
+    return _allowed(told) if "flow" in told else f"{told.get('device')}: {_became(told)}"
 
 
 def _allowed(one: Mapping[str, Any]) -> str:
@@ -242,8 +250,19 @@ def _applied_lines(one: Applied) -> Iterator[Line]:
     yield row("digests", f"{before} to {after}" if before != after else f"{before}, as before")
     for each in one.allowed:
         yield row("allowed", _allowed(each))
+    for each in one.members:
+        yield row("firewall", f"{each.get('device', '')}: {_became(each)}")
+    if one.firewalls and not one.members:
+        yield row("firewalls", ", ".join(one.firewalls))
     for note in one.notes:
         yield row("note", note)
+
+
+def _became(member: Mapping[str, Any]) -> str:
+    """Return what became of a firewall of a device group."""
+    code, why = member.get("code"), member.get("message")
+    words = code or _MEMBERS.get(str(member.get("outcome", "")), str(member.get("outcome", "")))
+    return f"{words}: {why}" if why else str(words)
 
 
 def _moment_line(one: Moment) -> Line:
@@ -259,18 +278,26 @@ def _log_end(found: Applies) -> Iterator[Line]:
     if not found.asked:
         return
     if found.failure:
-        text = f"the device's own log is not shown: {found.failure.message}"
+        text = f"{_log(found)} is not shown: {found.failure.message}"
         yield Line(lead=f"{found.failure.device}  ", text=text, style="bold red")
         return
     if found.drift_seconds:
         ahead = "ahead" if found.drift_seconds > 0 else "behind"
         by = format_duration(abs(found.drift_seconds))
-        yield Line(text=f"The device's clock is {by} {ahead}; its lines are shown by ours.")
+        whose = f"The clock of {found.log_of}" if found.log_of else "The device's clock"
+        yield Line(text=f"{whose} is {by} {ahead}; its lines are shown by ours.")
     if not found.complete:
         yield Line(text="Its log goes back further than was read.", style="yellow")
     strange = sum(one.foreign for one in found.moments)
     total = counted(len(found.moments), "line")
-    yield Line(text=f"{total} of the device's own log, {strange} not by a run on record here.")
+    yield Line(text=f"{total} of {_log(found)}, {strange} not by a run on record here.")
+    if found.log_of:
+        text = f"{found.log_of} does not pass on the firewalls' own logs: they are not read."
+        yield Line(text=text)
+
+
+def _log(found: Applies) -> str:
+    return f"the log of {found.log_of}" if found.log_of else "the device's own log"
 
 
 def faults_text(found: Applies) -> Iterator[Line]:

@@ -55,6 +55,16 @@ def test_a_row_is_a_device_at_work_and_the_longest_stands_first() -> None:
     assert found.line() == "0 of 10 devices, 2 at work, 3s; longest: fw1 locking 3s"
 
 
+def test_firewalls_that_are_asked_beside_the_named_devices_count_too() -> None:
+    """A plan of one device group that takes something away asks its firewalls."""
+    clock = Clock()
+    found = DeviceProgress(["panorama1:OT"], clock=clock)
+    work(found, clock, "panorama1:OT", 1)
+    work(found, clock, "fw1", 1)
+    found.told("fw2", "reading")
+    assert str(found.totals()).startswith("2 of 3 devices, 1 at work, 2s")
+
+
 def test_the_time_left_is_that_of_the_devices_before() -> None:
     found, clock = board()
     work(found, clock, "fw0", 10)

@@ -159,3 +159,11 @@ def test_every_chain_keeps_its_order(whole: list[list[int]], data: st.DataObject
     assert len(order) == len(set(order))
     for chain in chains:
         assert [item for item in order if item in chain] == chain
+
+
+@pytest.mark.parametrize("asking", ["one", "two"])
+def test_a_group_gets_audit_comments_where_any_firewall_asks(asking: str) -> None:
+    made = [device(name, *"abc", audit_comments=name == asking) for name in ("one", "two")]
+    assert united(compiled(*made).values()).device.audit_comments
+    none = [device(name, *"abc") for name in ("one", "two")]
+    assert not united(compiled(*none).values()).device.audit_comments

@@ -18,7 +18,7 @@ from segctl.model.errors import DeliveryError
 from segctl.model.site import Conduit
 from segctl.notify.metrics import collect, exposition, gateway_headers, push
 from segctl.planning.make import make_plan
-from segctl.planning.plan import Intent
+from segctl.planning.plan import Intent, Unmanaged
 from segctl.providers.state import DeviceState, Receiver
 from segctl.transports.credentials import Secret
 from support.metrics import samples
@@ -213,10 +213,13 @@ def test_firewalls_of_a_group_that_are_behind_are_told_from_the_others() -> None
         Receiver(name="fw1b", of="fw1", why="it is not connected to Panorama"),
     )
     group = DeviceDrift(name="panorama1:OT", state=DeviceState(members=members))
+    own = Unmanaged(name="interzone-default", action="allow", above=False)
+    first = DeviceDrift(name="fw1", unmanaged=(own,))
+    alone = DeviceDrift(name="fw9", unmanaged=(own,))
     found = samples(
         exposition(
             collect(
-                DriftReport(devices=(group,)),
+                DriftReport(devices=(group, first, alone)),
                 (),
                 environment="plant",
                 started=START,
@@ -227,4 +230,7 @@ def test_firewalls_of_a_group_that_are_behind_are_told_from_the_others() -> None
     )
     assert found["segctl_enforced", ("fw1", "plant", "panorama1:OT")] == 1
     assert found["segctl_enforced", ("fw1b", "plant", "panorama1:OT")] == 0
-    assert "segctl_enforced" not in text(), "without groups there is no such metric"
+    assert found["segctl_local_rules", ("fw1", "plant")] == 1
+    assert ("segctl_local_rules", ("fw9", "plant")) not in found, "it has no Panorama"
+    for name in ("segctl_enforced", "segctl_local_rules"):
+        assert name not in text(), "without groups there is no such metric"
