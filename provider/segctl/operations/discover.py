@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from difflib import unified_diff
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from segctl.compiler.naming import DEFAULT_SITE
 from segctl.model.errors import UsageError
 from segctl.model.site import Endpoint
+from segctl.operations.edits import below, diff_of, text_of
 from segctl.operations.loading import load_inventory, today
 from segctl.operations.watching import hear, refuse_nothing, watch_of
 from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from segctl.inventory import Loaded
     from segctl.model.site import Site, Zone
@@ -118,7 +118,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
         coverage=reading.coverage,
         discovered=found,
         files=files,
-        diff="".join(_diff(before, files)),
+        diff="".join(diff_of(before, files)),
         written=written,
         loaded=loaded,
     )
@@ -229,8 +229,8 @@ def _zones(
     edited: dict[str, str] = {}
     unnamed: dict[str, dict[str, str]] = {}
     for file, held in sorted(by_file.items()):
-        path = _below(Path(file), sources)
-        text = _text(Path(file)) if path else None
+        path = below(Path(file), sources)
+        text = text_of(Path(file)) if path else None
         after = text
         for zone in sorted(held, key=lambda one: -one.declared.line):
             assets = dict(found.assets[zone.key])
@@ -242,24 +242,6 @@ def _zones(
         if text is not None and after is not None and after != text:
             before[path], edited[path] = text, after
     return before, edited, unnamed
-
-
-def _below(file: Path, sources: Sequence[Path]) -> str:
-    """Return the path of a file below the inventory it is of; empty if it is of none."""
-    for source in sources:
-        root = source if source.is_dir() else source.parent
-        try:
-            return file.resolve().relative_to(root.resolve()).as_posix()
-        except ValueError:
-            continue
-    return ""
-
-
-def _text(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _with_assets(text: str, zone: Zone, assets: Mapping[str, str]) -> str | None:
@@ -360,14 +342,3 @@ def _with_new(zone: Zone, assets: Mapping[str, str]) -> Zone:
 
     new = (Asset(name=name, addresses=(ip_network(one),)) for name, one in assets.items())
     return replace(zone, assets=(*zone.assets, *new))
-
-
-def _diff(before: Mapping[str, str], files: Mapping[str, str]) -> Iterator[str]:
-    for path, text in sorted(files.items()):
-        old = before.get(path)
-        yield from unified_diff(
-            (old or "").splitlines(keepends=True),
-            text.splitlines(keepends=True),
-            f"a/{path}" if old is not None else "/dev/null",
-            f"b/{path}",
-        )

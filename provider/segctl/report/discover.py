@@ -10,7 +10,7 @@ from segctl.observe.times import when_text
 from segctl.report.coverage import coverage_json, coverage_text
 from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
-from segctl.report.lines import Line
+from segctl.report.lines import Line, diff_lines
 from segctl.report.traffic import coverage_remarks, error_of, remarks_of
 
 if TYPE_CHECKING:
@@ -182,15 +182,12 @@ def discover_text(document: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _diff_text(document: Mapping[str, Any]) -> Iterator[Line]:
-    lines = document["diff"].splitlines()
-    if not lines:
+    if not document["diff"]:
         yield Line(text="Nothing to propose: no change of the inventory", style="bold")
         return
     words = "A first draft of an inventory" if document["drafted"] else "Proposed"
     yield Line(text=f"{words}, as a change of the inventory", style="bold")
-    for line in lines:
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        yield Line(lead=line, lead_style="bold" if line[:3] in {"+++", "---"} else style)
+    yield from diff_lines(document["diff"])
 
 
 def _list_text(document: Mapping[str, Any], name: str, title: str) -> Iterator[Line]:
