@@ -64,7 +64,6 @@ EXAMPLES = {
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "usage": (
         "segctl usage",
-        "segctl usage -l fw-cell1 --since 180d --json",
         "segctl usage --narrow logs -o narrower",
     ),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
