@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from segctl.observe.discover.conduits import Proposed
     from segctl.observe.discover.propose import Grade
     from segctl.observe.discover.result import Discovered
+    from segctl.observe.leases import Leases
     from segctl.observe.reading import Told
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
@@ -39,7 +40,8 @@ class DiscoverOptions:
     """Which records are read, how, and where the proposal goes.
 
     `now` and `since` are seconds since 1970. `windows` do not count, from and to. `leases` are
-    ranges of addresses, from and to; `names` is a file of addresses and names, as in /etc/hosts.
+    ranges of addresses, from and to, `lease_files` what DHCP servers leased; `names` is a file of
+    addresses and names, as in /etc/hosts.
     `out` is a folder for the files; without one nothing is written. With `from_devices` the
     selected firewalls are asked as well, for a week without `since`.
     """
@@ -52,6 +54,7 @@ class DiscoverOptions:
     timezone: str | None = None
     windows: tuple[tuple[float, float], ...] = ()
     leases: tuple[tuple[str, str], ...] = ()
+    lease_files: tuple[Path, ...] = ()
     names: Path | None = None
     out: Path | None = None
 
@@ -89,11 +92,13 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
     refuse_nothing(options.files, from_devices=options.from_devices)
     loaded = load_inventory(common, progress) if _declared(common) else None
     told = _told(common, options, loaded, progress) if options.from_devices else None
+    leased = [leased_of(path) for path in options.lease_files]
+    kept = {address: name for one in leased for address, name in one.names.items()}
     asked = Asked(
         grade=options.grade,
         today=today(),
-        leases=options.leases,
-        names=names_of(options.names),
+        leases=(*options.leases, *(ends for one in leased for ends in one.ranges)),
+        names=kept | names_of(options.names),
     )
     site = loaded.site if loaded is not None else None
     with closing(Evidence(Window(*one) for one in options.windows)) as evidence:
@@ -160,10 +165,31 @@ def names_of(path: Path | None) -> dict[str, str]:
             address = str(ip_address(words[0]))
         except ValueError:
             raise UsageError(f"{path}:{number}: {words[0]!r} is not an address") from None
-        name = "".join(one if one.isalnum() or one in "-_" else "-" for one in words[-1][:60])
-        if len(words) > 1 and name[:1].isalnum() and name.isascii():
+        if len(words) > 1 and (name := _plain(words[-1])):
             found.setdefault(address, name)
     return found
+
+
+def _plain(name: str) -> str:
+    """Return a host's name as an asset may be called; empty where it cannot be."""
+    plain = "".join(one if one.isalnum() or one in "-_" else "-" for one in name[:60])
+    return plain if plain[:1].isalnum() and plain.isascii() else ""
+
+
+def leased_of(path: Path) -> Leases:
+    """Return what a DHCP server's file of leases says.
+
+    Raises:
+        UsageError: it cannot be read, or is not one of ISC's dhcpd or of dnsmasq.
+    """
+    from segctl.observe.leases import leases_of
+
+    try:
+        found = leases_of(read_bytes(path).decode(errors="replace"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read leases from {path}: {error}") from error
+    names = {address: plain for address, name in found.names.items() if (plain := _plain(name))}
+    return replace(found, names=names)
 
 
 # --- files ---------------------------------------------------------------------------------------

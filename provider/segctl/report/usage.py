@@ -58,7 +58,7 @@ def usage_json(
     rules = [rule for one in results.values() if not isinstance(one, Failure) for rule in one.rules]
     failed = next((one for one in results.values() if isinstance(one, Failure)), None)
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "window_seconds": round(window.total_seconds()),
         "conduits": [_conduit(one) for one in by_conduit(rules, unasked)],
         "devices": [_device(name, one) for name, one in results.items()],

@@ -39,10 +39,10 @@ def classed(*observations: Observation, witness: dict[str, Any] | None = None, *
     )
     called = {"0123": "fw"}
     whole = Completeness(coverage, Window(first=0.0, last=90 * DAY), called)
-    one = RuleUsage(
+    rule = RuleUsage(
         **{name: usage.get(name, getattr(USED, name)) for name in RuleUsage.__dataclass_fields__}
     )
-    (found,) = with_attacks([one], only_attacked(groups, called), whole)
+    (found,) = with_attacks([rule], only_attacked(groups, called), whole)
     return found.used
 
 

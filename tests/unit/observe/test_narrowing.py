@@ -89,9 +89,19 @@ BOTH = [("source", "spare"), ("class", "write")]
 
 def seen(day: int = 10, **said: Any) -> Observation:
     """A poll that the firewall logged on some day before now, but for what is said."""
-    ends = {"source": "10.2.0.5", "destination": "10.1.0.5", "inner": "", "protocol": "tcp"}
+    ends: dict[str, Any] = {
+        "source": "10.2.0.5",
+        "destination": "10.1.0.5",
+        "inner": "",
+        "protocol": "tcp",
+    }
     ends |= {"port": 502} | {name: said.pop(name) for name in [*said] if name in Flow._fields}
-    group = {"flow": Flow(**ends), "witness": "fw", "verdict": "allow", "completed": "yes"}
+    group: dict[str, Any] = {
+        "flow": Flow(**ends),
+        "witness": "fw",
+        "verdict": "allow",
+        "completed": "yes",
+    }
     when = NOW - day * DAY + 3600
     return Observation(Group(**group | said), when - 60, when, 0, 1, 100)
 
@@ -112,10 +122,15 @@ def found(
     groups = Groups()
     for one in observations:
         groups.add(one)
-    made = {"from_zones": ("p/supv",), "to_zones": ("p/cell",), "reason": "r", "owner": "o"}
-    one = Conduit(site="p", id="c", flows=(flow,), **made | conduit)
+    made: dict[str, Any] = {
+        "from_zones": ("p/supv",),
+        "to_zones": ("p/cell",),
+        "reason": "r",
+        "owner": "o",
+    }
+    declared = Conduit(site="p", id="c", flows=(flow,), **made | conduit)
     whole = Completeness(coverage, Window(first=FIRST, last=NOW), {})
-    site = Site(zones=zones, conduits=(one,))
+    site = Site(zones=zones, conduits=(declared,))
     result = narrowing(site, groups, whole, {("p/c", "poll"): {"fw"}}, TODAY)
     narrowed = narrowed_site(site, result, TODAY)  # every proposal can be made a site
     assert (narrowed == site) == (not result.narrowed)
