@@ -220,6 +220,21 @@ def test_names_and_leases(where: list[str], log: Path, tmp_path: Path, capsys: C
     ]
 
 
+def test_a_lease_file_names_ranges_and_hosts(
+    where: list[str], log: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    leased = [f"1764060000 52:54:00:00:00:{one} 10.20.2.{one} * *\n" for one in range(64, 96)]
+    kept = "0 52:54:00:00:00:01 10.40.0.53 dns1.office *\n"
+    (tmp_path / "dnsmasq.leases").write_text("".join((*leased, kept)))
+    document = told(capsys, *where, "discover", str(log), "--leases", "dnsmasq.leases")
+    assert [one["asset"] for one in document["new_assets"]] == ["dns1-office"]
+    assert [(one["first"], one["last"]) for one in document["leases"]] == [
+        ("10.20.2.64", "10.20.2.95")
+    ]
+    assert run([*where, "discover", str(log), "--leases", "hosts.yml"]) == 1
+    assert "hosts.yml: line 1: it is not a lease of dhcpd or dnsmasq" in capsys.readouterr().err
+
+
 WRONG = {
     "no such grade": (["--grade", "subnet"], "--grade must be one of host, role, zone"),
     "a window without an end": (["--exclude", "2026-11-02"], "--exclude must be FROM/TO"),

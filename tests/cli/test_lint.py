@@ -75,7 +75,7 @@ def test_what_segctl_provisions_has_nothing_worth_a_warning(applied: Plant) -> N
     for mock in applied.fleet.mocks.values():
         mock.reject_writes = True
     document = linted(applied)
-    assert (document["format_version"], document["source"]) == ("1.0", "live")
+    assert (document["format_version"], document["source"]) == ("1.1", "live")
     assert [device["name"] for device in document["devices"]] == ["fw1", "fw2"]
     assert all(device["rules"] for device in document["devices"])
     assert document["summary"]["error"] == document["summary"]["warning"] == 0

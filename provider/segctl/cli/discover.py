@@ -66,8 +66,9 @@ def discover(
         list[str] | None,
         typer.Option(
             "--leases",
-            metavar="RANGE",
-            help="Addresses that DHCP leases: 10.1.0.100-10.1.0.180 or a network; repeatable",
+            metavar="RANGE|FILE",
+            help="Addresses that DHCP leases: 10.1.0.100-10.1.0.180, a network, or a lease file of "
+            "dhcpd or dnsmasq; repeatable",
         ),
     ] = None,
     names: Annotated[
@@ -101,7 +102,8 @@ def discover(
         since=since_of(since, now),
         timezone=timezone or None,
         windows=tuple(map(_window, exclude or ())),
-        leases=tuple(map(_range, leases or ())),
+        leases=tuple(_range(one) for one in leases or () if not Path(one).is_file()),
+        lease_files=tuple(Path(one) for one in leases or () if Path(one).is_file()),
         names=names,
         out=out,
     )
@@ -153,7 +155,8 @@ def _range(text: str) -> tuple[str, str]:
             first, last = network.network_address, network.broadcast_address
     except ValueError:
         raise UsageError(
-            f"--leases must be a range such as 10.1.0.100-10.1.0.180 or a network, not {text!r}"
+            "--leases must be a range such as 10.1.0.100-10.1.0.180, a network or a file that "
+            f"exists, not {text!r}"
         ) from None
     if first.version != last.version or int(first) > int(last):
         raise UsageError(f"--leases ends before it begins: {text!r}")

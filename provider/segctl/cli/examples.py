@@ -62,7 +62,10 @@ EXAMPLES = {
     ),
     "list": ("segctl list conduits --due 30d", "segctl list rules --csv"),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
-    "usage": ("segctl usage", "segctl usage -l fw-cell1 --since 180d --json"),
+    "usage": (
+        "segctl usage",
+        "segctl usage --narrow logs -o narrower",
+    ),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
     "discover": (
         "segctl discover logs --exclude 2026-11-07T08:00/4h -o proposed",

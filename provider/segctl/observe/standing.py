@@ -53,7 +53,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Match:
+class Match:
     """How well a flow fits: 2 it is proven, 1 it may be, 0 it is not, with the reason."""
 
     rank: int
@@ -107,7 +107,7 @@ class Standings:
             back = self._best(group, destination, source, turned=True)
             if back[0].rank:
                 conduit, declared = back[1:]
-                match = _Match(1, "which side began is a guess")
+                match = Match(1, "which side began is a guess")
         inside = source.zone == destination.zone
         if match.rank < 2 and inside and self._intrazone[source.zone] == "allow":
             return Standing(status="within_zone", source=source, destination=destination)
@@ -123,8 +123,8 @@ class Standings:
 
     def _best(
         self, group: Group, source: Place, destination: Place, *, turned: bool = False
-    ) -> tuple[_Match, str, str]:
-        best = _Match(0), "", ""
+    ) -> tuple[Match, str, str]:
+        best = Match(0), "", ""
         ends = (group.flow.source, group.flow.inner or group.flow.destination)
         ends = (ends[1], ends[0]) if turned else ends
         for conduit in self._conduits.get((source.zone, destination.zone), ()):
@@ -181,32 +181,34 @@ def _at(ends: Iterable[Endpoint], place: Place, address: str) -> bool:
     )
 
 
-def _matched(flow: Flow, group: Group) -> _Match:
+def _matched(flow: Flow, group: Group) -> Match:
     """Return how well a declared flow fits what was seen."""
-    match = _service(flow, group)
+    match = service_match(flow, group)
     if not match.rank:
         return match
     if flow.users and group.user not in flow.users:
         if group.user:
-            return _Match(0, "the user is not one of those declared")
-        match = _Match(1, "the record names no user")
+            return Match(0, "the user is not one of those declared")
+        match = Match(1, "the record names no user")
     if flow.schedule:
-        return _Match(1, "the flow is declared for some times only")
+        return Match(1, "the flow is declared for some times only")
     return match
 
 
-def _service(flow: Flow, group: Group) -> _Match:
+def service_match(flow: Flow, group: Group) -> Match:
+    """Return how well what a flow permits fits, whoever its ends are."""
     if not flow.protocols and not flow.applications:
-        return _Match(2 if _on(flow.services, group) else 0)
-    found = [_use(flow, use.protocol, use.classes, group) for use in flow.protocols]
+        return Match(2 if on_services(flow.services, group) else 0)
+    found = [use_match(flow, use.protocol, use.classes, group) for use in flow.protocols]
     found += [_application(flow, name, group) for name in flow.applications]
     proven = [one for one in found if one.rank]
     if proven:
         return max(proven, key=lambda one: one.rank)
-    return next((one for one in found if one.why), _Match(0))
+    return next((one for one in found if one.why), Match(0))
 
 
-def _on(services: Iterable[PortRange], group: Group) -> bool:
+def on_services(services: Iterable[PortRange], group: Group) -> bool:
+    """Whether a group is on one of some services."""
     protocol, port = group.flow.protocol, group.flow.port
     return any(
         protocol in _ICMP
@@ -216,11 +218,11 @@ def _on(services: Iterable[PortRange], group: Group) -> bool:
     )
 
 
-def _use(flow: Flow, protocol: str, classes: tuple[str, ...], group: Group) -> _Match:
+def use_match(flow: Flow, protocol: str, classes: tuple[str, ...], group: Group) -> Match:
     """Return how well the use of a protocol fits: port, then what is known of functions."""
     known = catalogue()
     if protocol not in known or not _port_fits(flow, protocol, group):
-        return _Match(0)
+        return Match(0)
     allowed = {*classes, _WITH_ALL}
     seen = {one.access_class for one in group.functions if one.protocol == protocol}
     strange = {one.protocol for one in group.functions} - {protocol}
@@ -232,30 +234,30 @@ def _use(flow: Flow, protocol: str, classes: tuple[str, ...], group: Group) -> _
         elif owner is not None or application is not None:
             strange.add(name)
     if strange and not seen:
-        return _Match(0, f"it is {', '.join(sorted(strange))}, not {protocol}")
+        return Match(0, f"it is {', '.join(sorted(strange))}, not {protocol}")
     beyond = sorted(seen - allowed - {""})
     if beyond:
-        return _Match(0, f"{protocol}: {', '.join(beyond)} is not declared")
+        return Match(0, f"{protocol}: {', '.join(beyond)} is not declared")
     if not seen or "" in seen:
-        return _Match(1, f"{protocol}: the record does not show every function")
+        return Match(1, f"{protocol}: the record does not show every function")
     if seen <= {_WITH_ALL} and set(classes) != {_WITH_ALL}:
-        return _Match(1, f"{protocol}: the record shows no function")
-    return _Match(2)
+        return Match(1, f"{protocol}: the record shows no function")
+    return Match(2)
 
 
 def _port_fits(flow: Flow, protocol: str, group: Group) -> bool:
     if flow.services:
-        return _on(flow.services, group)
+        return on_services(flow.services, group)
     try:
-        return _on(layer4_ports(catalogue().protocols[protocol]), group)
+        return on_services(layer4_ports(catalogue().protocols[protocol]), group)
     except UnsupportedError:
         return bool(catalogue().protocols[protocol].dynamic)
 
 
-def _application(flow: Flow, name: str, group: Group) -> _Match:
+def _application(flow: Flow, name: str, group: Group) -> Match:
     ports = flow.services or default_ports(name)
-    if ports and not _on(ports, group):
-        return _Match(0)
+    if ports and not on_services(ports, group):
+        return Match(0)
     if not group.applications:
-        return _Match(1, "the record names no application") if ports else _Match(0)
-    return _Match(2 if name in group.applications else 0)
+        return Match(1, "the record names no application") if ports else Match(0)
+    return Match(2 if name in group.applications else 0)

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from segctl.model.policy import Rule
     from segctl.providers.counting import Counts, Hits
 
-UsageClass = Literal["used", "long_session", "not_counted", "too_young", "shadowed", "unused"]
+UsageClass = Literal[
+    "used", "long_session", "not_counted", "too_young", "only_attacks", "shadowed", "unused"
+]
 #: From the class that says most for a conduit to the one that says least.
 CLASSES: Final[tuple[UsageClass, ...]] = (
     "used",
     "long_session",
     "not_counted",
     "too_young",
+    "only_attacks",
     "shadowed",
     "unused",
 )

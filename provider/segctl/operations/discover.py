@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from difflib import unified_diff
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from segctl.compiler.naming import DEFAULT_SITE
 from segctl.model.errors import UsageError
 from segctl.model.site import Endpoint
+from segctl.operations.edits import below, diff_of, text_of
 from segctl.operations.loading import load_inventory, today
 from segctl.operations.watching import hear, refuse_nothing, watch_of
 from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from segctl.inventory import Loaded
     from segctl.model.site import Site, Zone
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from segctl.observe.discover.conduits import Proposed
     from segctl.observe.discover.propose import Grade
     from segctl.observe.discover.result import Discovered
+    from segctl.observe.leases import Leases
     from segctl.observe.reading import Told
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
@@ -39,7 +40,8 @@ class DiscoverOptions:
     """Which records are read, how, and where the proposal goes.
 
     `now` and `since` are seconds since 1970. `windows` do not count, from and to. `leases` are
-    ranges of addresses, from and to; `names` is a file of addresses and names, as in /etc/hosts.
+    ranges of addresses, from and to, `lease_files` what DHCP servers leased; `names` is a file of
+    addresses and names, as in /etc/hosts.
     `out` is a folder for the files; without one nothing is written. With `from_devices` the
     selected firewalls are asked as well, for a week without `since`.
     """
@@ -52,6 +54,7 @@ class DiscoverOptions:
     timezone: str | None = None
     windows: tuple[tuple[float, float], ...] = ()
     leases: tuple[tuple[str, str], ...] = ()
+    lease_files: tuple[Path, ...] = ()
     names: Path | None = None
     out: Path | None = None
 
@@ -89,11 +92,13 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
     refuse_nothing(options.files, from_devices=options.from_devices)
     loaded = load_inventory(common, progress) if _declared(common) else None
     told = _told(common, options, loaded, progress) if options.from_devices else None
+    leased = [leased_of(path) for path in options.lease_files]
+    kept = {address: name for one in leased for address, name in one.names.items()}
     asked = Asked(
         grade=options.grade,
         today=today(),
-        leases=options.leases,
-        names=names_of(options.names),
+        leases=(*options.leases, *(ends for one in leased for ends in one.ranges)),
+        names=kept | names_of(options.names),
     )
     site = loaded.site if loaded is not None else None
     with closing(Evidence(Window(*one) for one in options.windows)) as evidence:
@@ -118,7 +123,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
         coverage=reading.coverage,
         discovered=found,
         files=files,
-        diff="".join(_diff(before, files)),
+        diff="".join(diff_of(before, files)),
         written=written,
         loaded=loaded,
     )
@@ -160,10 +165,31 @@ def names_of(path: Path | None) -> dict[str, str]:
             address = str(ip_address(words[0]))
         except ValueError:
             raise UsageError(f"{path}:{number}: {words[0]!r} is not an address") from None
-        name = "".join(one if one.isalnum() or one in "-_" else "-" for one in words[-1][:60])
-        if len(words) > 1 and name[:1].isalnum() and name.isascii():
+        if len(words) > 1 and (name := _plain(words[-1])):
             found.setdefault(address, name)
     return found
+
+
+def _plain(name: str) -> str:
+    """Return a host's name as an asset may be called; empty where it cannot be."""
+    plain = "".join(one if one.isalnum() or one in "-_" else "-" for one in name[:60])
+    return plain if plain[:1].isalnum() and plain.isascii() else ""
+
+
+def leased_of(path: Path) -> Leases:
+    """Return what a DHCP server's file of leases says.
+
+    Raises:
+        UsageError: it cannot be read, or is not one of ISC's dhcpd or of dnsmasq.
+    """
+    from segctl.observe.leases import leases_of
+
+    try:
+        found = leases_of(read_bytes(path).decode(errors="replace"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read leases from {path}: {error}") from error
+    names = {address: plain for address, name in found.names.items() if (plain := _plain(name))}
+    return replace(found, names=names)
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -229,8 +255,8 @@ def _zones(
     edited: dict[str, str] = {}
     unnamed: dict[str, dict[str, str]] = {}
     for file, held in sorted(by_file.items()):
-        path = _below(Path(file), sources)
-        text = _text(Path(file)) if path else None
+        path = below(Path(file), sources)
+        text = text_of(Path(file)) if path else None
         after = text
         for zone in sorted(held, key=lambda one: -one.declared.line):
             assets = dict(found.assets[zone.key])
@@ -242,24 +268,6 @@ def _zones(
         if text is not None and after is not None and after != text:
             before[path], edited[path] = text, after
     return before, edited, unnamed
-
-
-def _below(file: Path, sources: Sequence[Path]) -> str:
-    """Return the path of a file below the inventory it is of; empty if it is of none."""
-    for source in sources:
-        root = source if source.is_dir() else source.parent
-        try:
-            return file.resolve().relative_to(root.resolve()).as_posix()
-        except ValueError:
-            continue
-    return ""
-
-
-def _text(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _with_assets(text: str, zone: Zone, assets: Mapping[str, str]) -> str | None:
@@ -360,14 +368,3 @@ def _with_new(zone: Zone, assets: Mapping[str, str]) -> Zone:
 
     new = (Asset(name=name, addresses=(ip_network(one),)) for name, one in assets.items())
     return replace(zone, assets=(*zone.assets, *new))
-
-
-def _diff(before: Mapping[str, str], files: Mapping[str, str]) -> Iterator[str]:
-    for path, text in sorted(files.items()):
-        old = before.get(path)
-        yield from unified_diff(
-            (old or "").splitlines(keepends=True),
-            text.splitlines(keepends=True),
-            f"a/{path}" if old is not None else "/dev/null",
-            f"b/{path}",
-        )

@@ -10,7 +10,7 @@ from segctl.observe.times import when_text
 from segctl.report.coverage import coverage_json, coverage_text
 from segctl.report.document import Remark, Report, Section
 from segctl.report.labels import counted
-from segctl.report.lines import Line
+from segctl.report.lines import Line, diff_lines
 from segctl.report.traffic import coverage_remarks, error_of, remarks_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _WORDS: Final = {
     "ask": "asked about",
     "seen": "seen, not proposed",
 }
+#: So many flows are listed of each of two lists; of all there are sums and a line for each client.
+LISTED: Final = 20_000
 #: So many lines of a list are shown; the document has all.
 _SHOWN: Final = 40
 #: So many in a report.
@@ -44,9 +46,13 @@ def discover_json(
     diff: str,
     written: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the document of a discovery; `asked` and `seen` hold every flow with its reason."""
+    """Return the document of a discovery.
+
+    `asked` and `seen` hold flows with their reasons, the first `LISTED` of each; `summary` is of
+    all of them.
+    """
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "coverage": coverage_json(coverage),
         "drafted": found.draft is not None,
         "grade": found.grade,
@@ -69,8 +75,7 @@ def discover_json(
             {"zone": one.zone, "first": one.first, "last": one.last, "why": one.why}
             for one in found.pools
         ],
-        "asked": [_listed(one) for one in found.judged if one.outcome == "ask"],
-        "seen": [_listed(one) for one in found.judged if one.outcome == "seen"],
+        **_lists(found.judged),
         "summary": {
             name: [
                 {"reason": one.reason, "source": one.source, "flows": one.flows, "text": one.text}
@@ -83,6 +88,16 @@ def discover_json(
         "written": list(written),
     }
     return document | error_of(coverage)
+
+
+def _lists(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Return the flows that are asked about and only seen, and how many more there are of each."""
+    found: dict[str, Any] = {}
+    for name, outcome in (("asked", "ask"), ("seen", "seen")):
+        held = [one for one in judged if one.outcome == outcome]
+        found[name] = [_listed(one) for one in held[:LISTED]]
+        found[f"{name}_left_out"] = max(0, len(held) - LISTED)
+    return found
 
 
 def _permits(one: Permits) -> dict[str, Any]:
@@ -182,15 +197,12 @@ def discover_text(document: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _diff_text(document: Mapping[str, Any]) -> Iterator[Line]:
-    lines = document["diff"].splitlines()
-    if not lines:
+    if not document["diff"]:
         yield Line(text="Nothing to propose: no change of the inventory", style="bold")
         return
     words = "A first draft of an inventory" if document["drafted"] else "Proposed"
     yield Line(text=f"{words}, as a change of the inventory", style="bold")
-    for line in lines:
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        yield Line(lead=line, lead_style="bold" if line[:3] in {"+++", "---"} else style)
+    yield from diff_lines(document["diff"])
 
 
 def _list_text(document: Mapping[str, Any], name: str, title: str) -> Iterator[Line]:

@@ -40,6 +40,13 @@ def plain_lines(lines: Iterable[Line], width: int) -> Iterator[str]:
             yield f"{head}{part}".rstrip()
 
 
+def diff_lines(text: str) -> Iterator[Line]:
+    """Yield the lines of a unified diff."""
+    for line in text.splitlines():
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        yield Line(lead=line, lead_style="bold" if line[:3] in {"+++", "---"} else style)
+
+
 def _wrapped(line: Line, width: int) -> Iterator[tuple[str, str]]:
     """Yield what stands left and right in each line on the screen."""
     lead, text = printable(line.lead), printable(line.text)

@@ -60,7 +60,7 @@ def lint_json(
     severities = Counter(row["severity"] for row in rows)
     doubts = Counter(doubt["kind"] for device in devices for doubt in device["cannot_tell"])
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "source": source,
         "devices": devices,
         "between_zones": reached,

@@ -55,7 +55,7 @@ def prove_json(
     same = None if likeness is None else _likeness_json(likeness)
     states = Counter(row["status"] for row in (*rows, *ways, *([same] if same else [])))
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "source": source,
         "devices": rows,
         "paths": ways,

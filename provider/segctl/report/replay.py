@@ -49,7 +49,7 @@ def replay_json(
         calibration: how far devices were asked what they do.
     """
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "coverage": coverage_json(coverage),
         "under": under,
         "fates": {fate: _fate(replay, fate) for fate in FATES},

@@ -45,7 +45,7 @@ _LISTS = (
 def traffic_json(coverage: Coverage, summary: Summary) -> dict[str, Any]:
     """Return the document of what was seen."""
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "coverage": coverage_json(coverage),
         "by": summary.by,
         "standing": {name: _volume(summary.standing[name]) for name in STATUSES},

@@ -8,14 +8,18 @@ from segctl.fleet import Failure
 from segctl.model.durations import format_duration
 from segctl.model.errors import problem_json
 from segctl.observe.usage import by_conduit, totals
+from segctl.report.coverage import coverage_json, coverage_text
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.narrow import narrow_text
+from segctl.report.traffic import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from segctl.fleet.usage import Used
+    from segctl.observe.coverage import Coverage
     from segctl.observe.usage import ConduitUsage, RuleUsage
 
 _WORDS: Final = {
@@ -23,33 +27,47 @@ _WORDS: Final = {
     "long_session": "only by a long session",
     "not_counted": "not counted",
     "too_young": "too young",
+    "only_attacks": "only by attacks",
     "shadowed": "shadowed",
     "unused": "unused",
 }
-_STYLES: Final = {"unused": "yellow", "shadowed": "yellow", "not_counted": "dim"}
+_STYLES: Final = {
+    "unused": "yellow",
+    "only_attacks": "bold red",
+    "shadowed": "yellow",
+    "not_counted": "dim",
+}
 
 
 def usage_json(
     results: Mapping[str, Used | Failure],
     window: timedelta,
     unasked: Callable[[str], Sequence[str]],
+    coverage: Coverage | None = None,
+    narrow: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the document of what devices count.
+    """Return the document of what devices count, and of what records say of it.
 
     Args:
         results: by device.
         window: how far back a use counts.
         unasked: returns the devices that may have rules of a conduit and told nothing.
+        coverage: what records can show, where there are any.
+        narrow: the document of a proposal, where one was asked for.
     """
     rules = [rule for one in results.values() if not isinstance(one, Failure) for rule in one.rules]
     failed = next((one for one in results.values() if isinstance(one, Failure)), None)
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "window_seconds": round(window.total_seconds()),
         "conduits": [_conduit(one) for one in by_conduit(rules, unasked)],
         "devices": [_device(name, one) for name, one in results.items()],
         "summary": totals(rules),
     }
+    if coverage is not None:
+        document |= {"coverage": coverage_json(coverage)} | error_of(coverage)
+    if narrow is not None:
+        document["narrow"] = narrow
     if failed is not None:
         document["error"] = {"code": failed.code, "message": failed.message}
     return document
@@ -101,7 +119,10 @@ def _when(moment: datetime | None) -> str | None:
 
 
 def usage_text(document: Mapping[str, Any]) -> Iterator[Line]:
-    """Yield the lines of a document: conduits first, then rules of others."""
+    """Yield the lines of a document: conduits first, then rules of others, then a proposal."""
+    if "coverage" in document:
+        yield from coverage_text(document["coverage"])
+        yield Line()
     rules = {
         (device["name"], rule["rule"]): rule
         for device in document["devices"]
@@ -133,6 +154,9 @@ def usage_text(document: Mapping[str, Any]) -> Iterator[Line]:
     said = f": {', '.join(parts)}" if parts else ""
     within = format_duration(document["window_seconds"])
     yield Line(text=f"{counted(sum(found.values()), 'rule')} in {within}{said}", style="bold")
+    if "narrow" in document:
+        yield Line()
+        yield from narrow_text(document["narrow"])
 
 
 def _row(device: str, rule: Mapping[str, Any]) -> Line:

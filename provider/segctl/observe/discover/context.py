@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.observe.discover.boundaries import Boundaries
 from segctl.observe.discover.flows import Ends, seen
 from segctl.observe.discover.pools import Client, pools
-from segctl.observe.discover.services import access_class
+from segctl.observe.discover.services import access_class, service_of
 from segctl.observe.discover.shapes import moving, scans
 from segctl.observe.pairs import members_of
 from segctl.observe.places import Places
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from segctl.observe.discover.evidence import Evidence
     from segctl.observe.discover.flows import Part, Seen
     from segctl.observe.discover.pools import Pool
+    from segctl.observe.discover.services import Service
     from segctl.observe.discover.shapes import Scan
+    from segctl.observe.observation import Group
     from segctl.observe.places import Place
 
 #: Formats whose applications a rule can name.
 _NAMING: Final = "PAN-OS"
 _MILD: Final = frozenset({"", "informational", "low"})
+#: So many ways to speak are remembered with what would permit them.
+_REMEMBERED: Final = 100_000
 #: The platform that knows ports only.
 _PORTS: Final = "nftables"
 
@@ -60,6 +64,7 @@ class Context:
         """
         self._names = names or {}
         self._new: dict[tuple[str, str], str] = {}
+        self._services: dict[tuple[object, ...], Service | None] = {}
         self.site, self.evidence = site, evidence
         self.places = Places(site)
         self.seen: Seen = seen(evidence, Standings(site, self.places, today))
@@ -102,6 +107,24 @@ class Context:
             for binding in device.zones:
                 held = self._devices.setdefault(binding.zone, set())
                 held.add((device.platform, device.name))
+
+    def service_of(self, ends: Ends, groups: Sequence[Group], *, by_port: bool) -> Service | None:
+        """Return what a flow would have to permit; what is spoken alike is one and the same value.
+
+        Args:
+            ends: the flow, of which protocol and port count.
+            groups: what was seen of it.
+            by_port: whether a firewall on the way knows no applications.
+        """
+        spoken = frozenset(
+            (one.witness in self.firewalls, one.applications, one.functions) for one in groups
+        )
+        key = (ends.protocol, ends.port, by_port, spoken)
+        if key not in self._services:
+            if len(self._services) >= _REMEMBERED:
+                self._services.clear()
+            self._services[key] = service_of(ends, groups, self.firewalls, by_port=by_port)
+        return self._services[key]
 
     def outside(self, address: str) -> bool:
         """Whether an address is in no network that a zone declares, or in one for strangers."""

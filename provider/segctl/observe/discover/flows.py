@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from segctl.observe.discover.services import COMMANDS, doubtful, shown_classes
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from segctl.observe.discover.evidence import Evidence
-    from segctl.observe.observation import Flow, Group
+    from segctl.observe.observation import Flow, Function, Group
     from segctl.observe.places import Place
     from segctl.observe.standing import Standing, Standings
 
@@ -167,13 +168,15 @@ def _by_ends(
     return held
 
 
-def _parts(held: Mapping[Ends, list[tuple[Group, Count]]], mapped: _Mapped) -> tuple[Part, ...]:
+def _parts(held: dict[Ends, list[tuple[Group, Count]]], mapped: _Mapped) -> tuple[Part, ...]:
+    """Return the parts of flows, of which nothing is held any more afterwards."""
     found: list[Part] = []
     for ends in sorted(held):
         parts: dict[_Key, Part] = {}
-        for group, count in sorted(held[ends], key=lambda item: item[0]):
+        for group, count in sorted(held.pop(ends), key=lambda item: item[0]):
             standing, nature, why = mapped.of(group)
-            apart = _apart(group) if nature == "conversation" else frozenset[str]()
+            talks = nature == "conversation"
+            apart = _apart(group.applications, group.functions) if talks else frozenset[str]()
             key = _Key(nature, standing.conduit if nature == "declared" else "", why, apart)
             part = parts.get(key)
             if part is None:
@@ -192,8 +195,10 @@ class _Key(NamedTuple):
     commands: frozenset[str]
 
 
-def _apart(group: Group) -> frozenset[str]:
-    return (shown_classes(group) & COMMANDS) | doubtful(group)
+@lru_cache(maxsize=100_000)
+def _apart(applications: tuple[str, ...], functions: tuple[Function, ...]) -> frozenset[str]:
+    """Return what a group that speaks so is judged by apart from others."""
+    return (shown_classes(applications, functions) & COMMANDS) | doubtful(functions)
 
 
 def _proven(parts: Mapping[_Key, Part]) -> Iterator[Part]:

@@ -17,7 +17,6 @@ from segctl.observe.discover.services import (
     COMMANDS,
     access_class,
     recognised,
-    service_of,
     unrecognised,
 )
 from segctl.observe.discover.shapes import (
@@ -172,7 +171,8 @@ def _threats(part: Part) -> str:
 def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
     groups = [item for item in part.groups if item[0].direction == "known"]
     answered = [item for item in groups if item[0].completed == "yes"]
-    evidence = volume_of(answered) if answered else whole
+    some = 0 < len(answered) < len(part.groups)
+    evidence = volume_of(answered) if some else whole
     shown = [group for group, _ in groups]
     shape = next(_against(part, whole, evidence, context), None)
     if shape is not None:
@@ -296,7 +296,7 @@ def _functions(groups: list[Group]) -> bool:
 def _service(part: Part, groups: list[Group], context: Context) -> Service | str:
     """Return what would be permitted, or the reason why nothing can be."""
     ends = part.ends
-    service = service_of(ends, groups, context.firewalls, by_port=context.by_port(part))
+    service = context.service_of(ends, groups, by_port=context.by_port(part))
     if service is not None and not service.ports and service.protocols:
         return service
     if (ends.source, ends.destination, ends.protocol) in context.moving:

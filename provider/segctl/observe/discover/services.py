@@ -60,22 +60,22 @@ def access_class(one: Function) -> str:
     return function_of(one.protocol, one.name.replace("_", " ")).access_class
 
 
-def shown_classes(group: Group) -> frozenset[str]:
-    """Return the classes of functions of equipment that a group shows."""
+def shown_classes(applications: Iterable[str], functions: Iterable[Function]) -> frozenset[str]:
+    """Return the classes of functions of equipment that what was spoken shows."""
     known = catalogue()
-    found = {access_class(one) for one in group.functions}
-    for name in group.applications:
+    found = {access_class(one) for one in functions}
+    for name in applications:
         application, owner = known.application(name), known.protocol_of(name)
         if application is not None and owner is not None and owner.id not in _OFFICE:
             found.add(application.access_class)
     return frozenset(found - {""})
 
 
-def doubtful(group: Group) -> frozenset[str]:
-    """Return the functions of a group of which nothing says what they do."""
+def doubtful(functions: Iterable[Function]) -> frozenset[str]:
+    """Return the functions of which nothing says what they do."""
     return frozenset(
         one.name
-        for one in group.functions
+        for one in functions
         if not access_class(one) and not one.name.lower().replace("_", " ").startswith(_HARMLESS)
     )
 
@@ -104,8 +104,10 @@ def service_of(
         firewalls: the witnesses whose applications a rule can name.
         by_port: whether a firewall on the way knows no applications.
     """
-    classes = frozenset[str]().union(*(shown_classes(one) for one in groups))
-    unknown = sorted(frozenset[str]().union(*(doubtful(one) for one in groups)))
+    classes = frozenset[str]().union(
+        *(shown_classes(one.applications, one.functions) for one in groups)
+    )
+    unknown = sorted(frozenset[str]().union(*(doubtful(one.functions) for one in groups)))
     service = (
         _by_functions(ends, groups)
         or (None if by_port else _by_applications(ends, groups, firewalls))
