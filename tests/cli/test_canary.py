@@ -286,6 +286,7 @@ ASKED = (
     ("lint", "--json", "--html", "lint.html"),
     ("prove", "--json"),
     ("usage", "--json"),
+    ("usage", "records", "--narrow", "--json", "-o", "narrower"),
     ("discover", "records", "--json", "-o", "proposed"),
     ("traffic", "records", "--json", "--html", "traffic.html"),
     ("replay", "--declared", "records", "--json"),

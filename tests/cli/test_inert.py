@@ -104,7 +104,7 @@ TRIED: dict[str, list[list[str]] | str] = {
         for ending in (".svg", ".html", ".drawio", ".mmd", ".dot")
     ],
     "list": [["list", kind, *form] for kind in KINDS for form in ([], ["--csv"])],
-    "usage": [["usage"], ["usage", "--since", "30d"]],
+    "usage": [["usage"], ["usage", "records"], ["usage", "--narrow", "records"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "evidence": [["evidence", "--html", "--csv", "--oscal"]],

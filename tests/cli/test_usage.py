@@ -124,6 +124,10 @@ def test_a_gateway_tells_what_its_counters_hold(mixed: Cells) -> None:
     assert mixed("apply", "--auto-approve").code == 0
     name = RULE.format(number_of("gw3"))
     mixed.fleet.linux["gw3"].count(f"rule_{name}", packets=3, octets=180)
+    young = rule(asked(mixed), RULE.format(number_of("gw4")), "gw4")
+    assert (young["usage"], young["count"]) == ("too_young", 0)
+    assert "at the earliest on gw4" in young["why"]
+    mixed.fleet.linux["gw4"].host_device.booted -= YEAR
     found = asked(mixed)
     used = rule(found, name, "gw3")
     assert (used["usage"], used["count"], used["last_hit"]) == ("used", 3, None)

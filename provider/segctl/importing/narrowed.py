@@ -61,7 +61,7 @@ def without_entries(
         review_by: the day; it is written even if there is one already.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root: object = yaml.compose(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType] # as its stubs are
         held = _conduit(root, conduit)
         edits = [_reviewed(text, held, review_by)]
         declared = _value(held, "flows")
@@ -110,7 +110,7 @@ def _ports(text: str, gone: Collection[str]) -> bool:
 # --- nodes ---------------------------------------------------------------------------------------
 
 
-def _conduit(root: Node | None, name: str) -> Node:
+def _conduit(root: object, name: str) -> Node:
     """Return the node of a conduit that a file declares exactly once."""
     if not isinstance(root, yaml.MappingNode):
         raise _CannotError

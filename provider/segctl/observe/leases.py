@@ -66,11 +66,12 @@ def leases_of(text: str) -> Leases:
 def _ranges(addresses: Iterable[Host]) -> Iterator[tuple[str, str]]:
     """Yield runs of addresses without a gap."""
     ordered = sorted(addresses, key=lambda one: (one.version, int(one)))
+    first = 0
     for place, one in enumerate(ordered):
-        if not place or ordered[place - 1] + 1 != one:
-            first = one
+        if place and ordered[place - 1] + 1 != one:
+            first = place
         if place + 1 == len(ordered) or one + 1 != ordered[place + 1]:
-            yield str(first), str(one)
+            yield str(ordered[first]), str(one)
 
 
 def _isc(text: str) -> Iterator[_Lease]:

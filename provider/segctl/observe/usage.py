@@ -161,6 +161,9 @@ def _seen(witness: _Witness, rule: str, since: datetime) -> _Seen:
         return _Seen(used="long_session", why=f"{one} open on {name} since before the window")
     if hits.count and hits.last is None:
         return _Seen(used="used", why=f"{name} does not tell when")
+    if hits.count is not None and hits.not_before is not None and hits.not_before > since:
+        why = f"counted since {hits.not_before:%Y-%m-%d} at the earliest on {name}"
+        return _Seen(used="too_young", why=why)
     if doubt:
         return _Seen(used="not_counted", why=doubt)
     if began > since:

@@ -25,6 +25,8 @@ class Hits:
     counted_from: datetime | None = None
     #: why a count of nought says nothing, empty if it does
     doubt: str = ""
+    #: before when it cannot have counted, as before its machine started; None: not known
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

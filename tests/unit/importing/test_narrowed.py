@@ -36,7 +36,8 @@ REVIEWED = TEXT.replace("    flows:\n", "    review_by: 2027-02-01\n    flows:\n
 
 
 def edited(text: str = TEXT, conduit: str = "polling", flow: str = "poll", **gone: Any) -> str:
-    flows = {flow: Entries(**{"classes": {}, **gone})}
+    said: dict[str, Any] = {"classes": {}, **gone}
+    flows = {flow: Entries(**said)}
     return without_entries(text, conduit, flows, DAY) or ""
 
 

@@ -19,7 +19,13 @@ USED = RuleUsage(device="fw", rule="web", conduit="c", flow="f", used="used", wh
 
 
 def session(**said: Any) -> Observation:
-    group = {"flow": FLOW, "witness": "0123", "rule": "web", "verdict": "allow", **said}
+    group: dict[str, Any] = {
+        "flow": FLOW,
+        "witness": "0123",
+        "rule": "web",
+        "verdict": "allow",
+        **said,
+    }
     return Observation(Group(**group), DAY, DAY, 0, 1, 10)
 
 
@@ -31,7 +37,13 @@ def classed(*observations: Observation, witness: dict[str, Any] | None = None, *
     groups = Groups()
     for one in observations:
         groups.add(one)
-    heard = {"name": "0123", "formats": (), "records": 1, "first": 0.0, "last": 90 * DAY}
+    heard: dict[str, Any] = {
+        "name": "0123",
+        "formats": (),
+        "records": 1,
+        "first": 0.0,
+        "last": 90 * DAY,
+    }
     coverage = Coverage(
         files=(FileCoverage(name="fw.log"),),
         witnesses=(WitnessCoverage(**{**heard, **(witness or {})}),),

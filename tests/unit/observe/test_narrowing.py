@@ -232,7 +232,8 @@ def test_what_is_essential_or_of_safety_is_left() -> None:
 
 
 def test_what_is_absent_or_expired_is_not_looked_at() -> None:
-    for said in ({"mode": "absent"}, {"expires": date(2026, 11, 2)}):
+    gone: list[dict[str, Any]] = [{"mode": "absent"}, {"expires": date(2026, 11, 2)}]
+    for said in gone:
         result = found(*watched(), **said)
         assert (result.narrowed, result.left) == ((), ())
 

@@ -46,6 +46,13 @@ def told(hits: Hits | None, sessions: int | None = 0, *, member: str = "fw") -> 
         (told(Hits(rule="r", count=None, counted_from=OLD)), "not_counted", "not current"),
         (told(Hits(rule="r", count=0)), "not_counted", "does not tell since when"),
         (
+            told(Hits(rule="r", count=0, doubt="d", not_before=NOW - timedelta(days=3)), None),
+            "too_young",
+            "counted since 2026-11-19 at the earliest on fw",
+        ),
+        (told(Hits(rule="r", count=0, doubt="d", not_before=OLD)), "not_counted", "fw: d"),
+        (told(Hits(rule="r", count=3, doubt="d", not_before=NOW)), "used", "fw does not tell"),
+        (
             told(Hits(rule="r", count=0, counted_from=OLD, doubt="PAN-1")),
             "not_counted",
             "fw: PAN-1",

@@ -35,7 +35,7 @@ class Evidence(Groups):
         """Set aside what begins within one of `windows`."""
         super().__init__()
         self.excluded = Groups()
-        self.times: dict[tuple[str, Flow], array[float]] = {}
+        self.times: dict[str, dict[Flow, array[float]]] = {}
         self.untimed = False
         self._left, self._most = most_times, most_times
         self._windows = _united(windows)
@@ -51,10 +51,12 @@ class Evidence(Groups):
         super().add(one)
         if when is None or not sessions or group.verdict == "deny" or self.untimed:
             return
-        key = (group.witness, group.flow)
-        times = self.times.get(key)
+        seen = self.times.get(group.witness)
+        if seen is None:
+            seen = self.times[group.witness] = {}
+        times = seen.get(group.flow)
         if times is None:
-            times = self.times[key] = array("d")
+            times = seen[group.flow] = array("d")
         times.append(when)
         self._left -= 1
         if self._left < 0:

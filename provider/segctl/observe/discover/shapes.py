@@ -157,7 +157,7 @@ def beats(evidence: Evidence, part: Part, volume: Volume) -> bool:
     if not volume.sessions or volume.bytes > _BEACON_BYTES * volume.sessions:
         return False
     keys = sorted({(group.witness, group.flow) for group, _ in part.groups})
-    return any(regular(evidence.times.get(key, ())) for key in keys)
+    return any(regular(evidence.times.get(witness, {}).get(flow, ())) for witness, flow in keys)
 
 
 def carries_more_than_names(ends: Ends, applications: Sequence[str], volume: Volume) -> bool:

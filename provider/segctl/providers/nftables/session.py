@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -29,7 +29,6 @@ from segctl.transports.ssh_exec import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import timedelta
 
     from segctl.providers.nftables.table import Counter
     from segctl.providers.watching import Answer as Told
@@ -56,6 +55,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 #: Why a counter at nought says nothing.
 _UNTOLD = "nftables does not tell since when a rule counts"
+#: No host runs for longer than this.
+_OLDEST = timedelta(days=36_500)
 #: Names of tables that may go into a command line.
 _TABLE = re.compile(r"[a-z0-9]+ [0-9A-Za-z_./-]+", re.ASCII)
 
@@ -116,12 +117,21 @@ class NftSession(Pushing):
         self._sudo = "" if self._part(answers, "uid").strip() == "0" else "sudo -n"
         name = self._target.name
         counters = self._counters(self._table(answers))
+        started = self._started(answers)  # no counter outlives its kernel
         hits = tuple(
-            Hits(rule=rule, count=one.packets, doubt=_UNTOLD)
+            Hits(rule=rule, count=one.packets, doubt=_UNTOLD, not_before=started)
             for one in counters
             if (rule := names.counted_rule(one.name)) is not None
         )
         return (Counts(member=name, hits=hits),)
+
+    def _started(self, answers: Mapping[str, Answer]) -> datetime | None:
+        """Return when the host was started; None where it does not tell."""
+        try:
+            lasted = timedelta(seconds=float(self._part(answers, "uptime").split()[0]))
+        except (ValueError, IndexError, OverflowError):
+            return None
+        return datetime.now(UTC) - lasted if timedelta() <= lasted < _OLDEST else None
 
     def seen(self, watch: Watch) -> Sequence[Told]:
         """Return the host's connections, what it logged to the kernel, and what rules counted.
