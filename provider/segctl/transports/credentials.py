@@ -131,7 +131,8 @@ def login(
     name = env.get(f"SEGCTL_USER_{key}") or env.get("SEGCTL_USER") or user
     if not name:
         raise AuthError(host, f"no user: set ansible_user, SEGCTL_USER_{key} or SEGCTL_USER")
-    text = env.get(f"SEGCTL_PASSWORD_{key}") or env.get("SEGCTL_PASSWORD")
+    own = "" if key == "FILE" else env.get(f"SEGCTL_PASSWORD_{key}")  # that one names a file
+    text = own or env.get("SEGCTL_PASSWORD")
     secret = (
         Secret(text)
         if text

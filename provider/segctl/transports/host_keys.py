@@ -54,9 +54,11 @@ _SIGNATURES: Final = frozenset(
 _LINE: Final = re.compile(
     # OpenSSH ends a marker at the first space of the line, at a tab only where no space follows
     rb"[ \t]*(?:@(cert-authority|revoked)(?: |\t(?=[^ ]*\Z))[ \t]*)?"
-    rb"([!\"$-?A-~\x80-\xff][!-~\x80-\xff]*)[ \t]+([!-~]+)[ \t]+([0-9A-Za-z+/]+=*)(?:[ \t].*)?",
+    rb"([^ \t#@][^ \t]*)[ \t]+([!-~]+)[ \t]+([0-9A-Za-z+/]+=*)(?:[ \t].*)?",
     re.DOTALL,
 )
+#: A name that matches no host: nothing, a network, or one with a control character.
+_NO_NAME: Final = re.compile(r"\A!*\Z|[/\x00-\x20\x7f]")
 _HASHED: Final = re.compile(r"\|1\|[0-9A-Za-z+/]{27}=\|[0-9A-Za-z+/]{27}=")
 
 
@@ -140,7 +142,7 @@ def _names(text: str) -> str:
     """Return host name patterns, without those that cannot match anything."""
     if text.startswith("|"):
         return text if _HASHED.fullmatch(text) else ""
-    names = [name for name in _lower(text).split(",") if name.strip("!") and "/" not in name]
+    names = [name for name in _lower(text).split(",") if not _NO_NAME.search(name)]
     return ",".join(names)
 
 

@@ -77,6 +77,14 @@ def test_a_file_comes_before_the_inventory(tmp_path: Path) -> None:
     assert login("fw1", user="me", environment=environment).password.reveal() == "said aloud"
 
 
+def test_a_host_called_file_is_not_sent_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("from-file\n", encoding="utf-8")
+    path.chmod(0o600)
+    environment = {"SEGCTL_USER": "robot", "SEGCTL_PASSWORD_FILE": str(path)}
+    assert login("file", environment=environment).password.reveal() == "from-file"
+
+
 def test_a_file_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_text("secret", encoding="utf-8")

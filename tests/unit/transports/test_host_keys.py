@@ -177,6 +177,7 @@ def _line(marker: str = "", hosts: str = "fw1", key: str = "mine", **more: str) 
 @example(lines=[_line(hosts="10.0.0.0/8,x?")], host="10.0.0.1", port=22)
 @example(lines=[_line(kind="RSA", key="wide")], host="fw1", port=22)
 @example(lines=[_line(tail=" \u2028fw1 x")], host="fw1", port=22)
+@example(lines=[_line("@revoked ", "fw1\x0b,*"), _line()], host="fw1", port=22)
 @given(lines=_FILES, host=st.sampled_from(HOSTS), port=st.sampled_from(PORTS))
 def test_entries_are_found_as_openssh_finds_them(
     tmp_path: Path, world: World, lines: list[Line | bytes], host: str, port: int
