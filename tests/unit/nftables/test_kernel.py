@@ -231,6 +231,48 @@ def test_a_push_whose_files_vanish_with_its_lock_changes_nothing(kernel: Kernel)
     assert kernel.run("find /run/segctl -type f") == ""
 
 
+def test_a_push_whose_run_took_its_lock_anew_leaves_no_sets(kernel: Kernel) -> None:
+    """A run that lost the line gives its lock another key between two transactions of its push."""
+    kernel.reach(desired(F1))
+    kernel.run("nft -f -", HOLDS)
+    before = listed(kernel)
+    wider = Flow(id="f1", sources=(asset("supv", "a1"), asset("supv", "a2")), services=F1.services)
+    script = plan_device(desired(wider), kernel.live(), PROVIDER).script
+    assert PREPARE in script
+    fence = (
+        f"# segctl fence\ndelete element inet segctl lock {{ {LOCK} }}\n"
+        f'add element inet segctl lock {{ {LOCK} comment "segctl a@b 1 2 {TOKEN} 60 - - -" }}\n'
+    )
+    again = HOLDS.replace(LOCK, "0x00000008")
+    kernel.run(
+        "{ cp /usr/sbin/nft /run/nft; cat > /run/other; chmod +x /run/other; "
+        "mount --bind /run/other /usr/sbin/nft; }",
+        '#!/bin/sh\n[ "$*" = "-f -" ] || exec /run/nft "$@"\ncat > /run/script\n'
+        "if grep -q 'inet segctl push' /run/script; then /run/nft delete set inet segctl lock\n"
+        f"/run/nft -f - <<'END'\n{again}END\nfi\nexec /run/nft -f - < /run/script\n",
+    )
+    push(kernel, fence + script, code=agent.LOST_LOCK)
+    kernel.run("umount /usr/sbin/nft")
+    kernel.run("nft delete set inet segctl lock")
+    kernel.run("nft -f -", HOLDS)
+    assert listed(kernel) == before
+
+
+@pytest.mark.parametrize("token", [TOKEN, "00000009"])
+def test_going_back_removes_what_was_prepared_under_its_own_lock_only(
+    kernel: Kernel, token: str
+) -> None:
+    kernel.reach(desired(F1))
+    kernel.run("nft -f -", HOLDS.replace(TOKEN, token))
+    before = listed(kernel)
+    prepared = "add set inet segctl a4_new { type ipv4_addr; }\n"
+    kernel.run(f"{{ mkdir -p /run/segctl; cat > /run/segctl/{PUSH}.prepare; }}", prepared)
+    kernel.run("nft -f -", prepared)
+    revert(kernel, code=agent.NOT_PENDING)
+    assert (listed(kernel) == before) is (token == TOKEN)
+    assert kernel.run("find /run/segctl -type f") == ""
+
+
 def test_a_guard_leaves_the_lock_of_another_run(kernel: Kernel) -> None:
     kernel.reach(desired(F1))
     kernel.run("nft -f -", HOLDS)

@@ -95,6 +95,14 @@ without() {{ sed "/^[[:space:]]set $1 {{/,/^[[:space:]]}}/d"; }}
 filled() {{ grep -q '^[[:space:]][a-z]' "$1"; }}
 # a transaction of this push, in one file with its fence: never the one without the other
 fenced() {{ cat "$ID.fence" "$1" > "$ID.step" && $N -f - < "$ID.step"; }}
+# remove the sets that a push prepared and never used, while run $1 has the lock, by whatever key
+unprepare() {{ sed -n 's/^add set \({names.TABLE} [^ ]*\) .*/delete set \1/p' "$ID.prepare" \
+    2>/dev/null > "$ID.undo"
+  [ -s "$ID.undo" ] && L=$($N list set $T {names.LOCK} 2>/dev/null) || return 0
+  case $L in *" $1 "*) ;; *) return 0;; esac
+  K=$(printf '%s\n' "$L" | sed -n 's/.*elements = {{ \(0x[0-9a-f]*\) .*/\1/p')
+  {{ echo "delete element $T {names.LOCK} {{ $K }}"; printf '%s\n' "$L"; cat "$ID.undo"
+    }} | $N -f - 2>/dev/null; true; }}
 # back LOCK TOKEN: where LOCK is empty any lock that is there stays, but for that of TOKEN
 back() {{ K=
   if L=$($N list set $T {names.LOCK} 2>/dev/null); then
@@ -145,9 +153,7 @@ go) find . -type f -mtime +7 -exec rm -f {{}} +
     $((U+$7)) </dev/null >/dev/null 2>&1 &
   if [ -s "$ID.prepare" ] && ! fenced "$ID.prepare"; then tidy; why "$5"; fi
   if ! fenced "$ID.now"; then
-    sed -n 's/^add set \({names.TABLE} [^ ]*\) .*/delete set \1/p' "$ID.prepare" > "$ID.undo"
-    [ ! -s "$ID.undo" ] || fenced "$ID.undo"
-    tidy; why "$5"
+    unprepare "$6"; tidy; why "$5"
   fi
   [ ! -s "$ID.clean" ] || fenced "$ID.clean" ||
     echo "some sets are left over" >&2
@@ -160,7 +166,7 @@ confirm|keep) mkdir "$ID.busy" 2>/dev/null || exit 3
   if ! written "$6" || ! swapped; then unkeep; $SUDO rm -f {_OLD} {_NEW}; exit 10; fi
   if ! $N -f "$ID.tx"; then unkeep; $SUDO rm -f {_OLD} {_NEW}; why "$5"; fi
   tidy; $SUDO rm -f {_OLD} {_NEW}; true ;;
-revert) holds {names.PUSH} "$ID" || {{ tidy; exit 6; }}
+revert) holds {names.PUSH} "$ID" || {{ unprepare "$6"; tidy; exit 6; }}
   [ -e "$ID.old" ] || exit 11
   back "$5" "$6" || why "$5"
   unkeep || {{ echo "{BOOT_FILE} could not be put back" >&2; exit 10; }}
