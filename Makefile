@@ -69,8 +69,8 @@ system:
 	  [ -z "$$missing" ] || { apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }; fi
 
-# COVERAGE=1 measures it, and fails below the floor in pyproject.toml; .ci/run does. Measured tests
-# take twice their time: those of packages, mocks and commands are, laws and labs come after them
+# COVERAGE=1 measures it, and fails below the floor in pyproject.toml. Measured tests take twice
+# their time: those of packages, mocks and commands are, laws and labs come after them
 PYTEST := pytest -n $(JOBS) --max-worker-restart 0
 COVERED := $(addprefix tests/,unit mocks golden cli)
 unit: system $(VENV)/.test

@@ -6,7 +6,7 @@ All else in the file stays as it is written, comments too. Where that cannot be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
 
@@ -61,7 +61,7 @@ def without_entries(
         review_by: the day; it is written even if there is one already.
     """
     try:
-        root: object = yaml.compose(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType] # as its stubs are
+        root = cast("object", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] # as its stubs are
         held = _conduit(root, conduit)
         edits = [_reviewed(text, held, review_by)]
         declared = _value(held, "flows")

@@ -50,11 +50,19 @@ def groups(answer: str) -> object:
     return user_groups.ask(lambda _: answer.encode(), [rules + b"</security>"], "vsys1")
 
 
+def lines(text: str) -> list[str]:
+    return list(script_lines(text))
+
+
+def managed(text: str) -> bool:
+    return is_managed(text.encode())
+
+
 RULE = b"<security><entry name='r'><source><member>l</member></source></entry></security>"
 CASES = {
     "strings of JSON": Case(read_json, '"', ' \\"'),
     "an address in a name": Case(decode_several, "a.", "_", "!"),
-    "a set of nftables": Case(lambda text: list(script_lines(text)), "a { ", ","),
+    "a set of nftables": Case(lines, "a { ", ","),
     "brackets in a host pattern": Case(split, "", "["),
     "brackets after one that ends": Case(split, "a[1]", "["),
     "an application": Case(named, "", "<application>"),
@@ -63,7 +71,7 @@ CASES = {
     "members without an end": Case(named, "<members>", "<member ", "</members>"),
     "exceptions of a list": Case(excepted, "<type><ip>", "<exception-list>"),
     "a type without an end": Case(excepted, "", "<type "),
-    "a managed firewall": Case(lambda text: is_managed(text.encode()), "", "<panorama a"),
+    "a managed firewall": Case(managed, "", "<panorama a"),
     "groups of users": Case(groups, "", "<"),
     "a setting": Case(topdown, "<wildcard-topdown-match-mode>", " "),
     "a message of an appliance": Case(CISCO_ASA.errors.fullmatch, "x", "not allowed"),
