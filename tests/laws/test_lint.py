@@ -260,3 +260,48 @@ def test_of_some_rules_it_says_what_it_says_of_all(
     assert {(one.kind, one.subject) for one in some} <= said
     missing = said - {(one.kind, one.subject) for one in some}
     assert {kind for kind, _ in missing} <= {"redundant"}
+
+
+few = st.sampled_from([(ANY,), ("a0",), ("a1", "a2")])
+narrow = st.builds(
+    Rule,
+    name=st.just("r"),
+    from_zones=st.just(("it",)),
+    to_zones=st.just(("ot",)),
+    sources=few,
+    destinations=few,
+    applications=st.sampled_from([(ANY,), ("modbus",), ("web", "modbus")]),
+    services=st.sampled_from([(ANY,), ("mb",), ("low",)]),
+    action=st.sampled_from(["allow", "deny"]),
+)
+#: One of each kind of packet that such rules tell apart.
+KINDS = [
+    Packet(
+        from_zone="it",
+        to_zone="ot",
+        source=ip_address(source),
+        destination=ip_address(destination),
+        protocol="tcp",
+        port=port,
+        application=application,
+    )
+    for source, destination in [
+        *product([f"10.0.0.{n}" for n in (0, 2, 3, 4, 5, 9)], repeat=2),
+        ("fd00::", "fd00::"),
+    ]
+    for port in (9, 22, 502)
+    for application in ("modbus", "web", "ssh")
+]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(narrow, min_size=2, max_size=6))
+def test_where_nothing_is_told_every_rule_is_needed(found: list[Rule]) -> None:
+    chain = tuple(replace(rule, name=f"r{n}") for n, rule in enumerate(found))
+    policy = OBJECTS.replace(rules=chain)
+    idle = {one.subject for one in _idle(_linted(policy))}
+    before = decider(policy)
+    actions = [before(packet).action for packet in KINDS]
+    for rule in () if idle else chain:
+        after = decider(_without(policy, rule.name))
+        assert [after(packet).action for packet in KINDS] != actions, rule

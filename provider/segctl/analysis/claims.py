@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypedDict, runtime_checkable
 
 from segctl.analysis.finding import Finding
-from segctl.analysis.space import REAL, WEEK, Box, Space, addresses, common, ranges, services_text
+from segctl.analysis.space import REAL, Box, Space, addresses, common, ranges, services_text
 from segctl.analysis.space import without as numbers_without
 from segctl.model.addresses import interval
 from segctl.model.policy import (
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: RFC 5771, section 3.
 _MULTICAST = addresses([interval("224.0.0.0/4")])
 _ROUTED = "layer3"
+#: Where a box has its times, and all that a box has before them.
+_TIME = Box._fields.index("time")
+_ALWAYS = Box()[:_TIME]
 
 
 @runtime_checkable
@@ -103,6 +106,8 @@ def never_matches(rule: Rule, match: Match, known: Ground, *, real: bool) -> Ite
 
 
 def _no_pair(rule: Rule, known: Ground) -> str:
+    if rule.type == "universal" and not known.zones:
+        return ""
     enter, leave = set(rule.from_zones), set(rule.to_zones)
     named = ANY not in enter | leave
     if rule.type == "intrazone" and named and not enter & leave:
@@ -147,7 +152,8 @@ def _misfit(rule: Rule, match: Match, known: Ground) -> tuple[str, bool] | None:
 
     None where they fit, or where the ports of an application are not known.
     """
-    if ANY in rule.applications or {ANY, APPLICATION_DEFAULT} & set(rule.services):
+    services = rule.services
+    if ANY in rule.applications or ANY in services or APPLICATION_DEFAULT in services:
         return None
     used: Numbers = ()
     served: Numbers = ()
@@ -173,7 +179,7 @@ def _whole_protocols(numbers: Numbers) -> Numbers:
 
 def permits_everything(rule: Rule, match: Match) -> Iterator[Finding]:
     """Yield that a rule surely permits all there is between its zones."""
-    if not match.allows or not any(box._replace(time=WEEK) == Box() for box in match.sure.boxes):
+    if not match.allows or not any(box[:_TIME] == _ALWAYS for box in match.sure.boxes):
         return
     inside = rule.type == "intrazone" or (
         len(rule.from_zones) == 1 and rule.from_zones == rule.to_zones and ANY not in rule.to_zones

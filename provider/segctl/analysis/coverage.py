@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.analysis.space import ALL_ADDRESSES, REAL, Space, TooComplexError, meet
+from segctl.analysis.space import ALL_ADDRESSES, REAL, Space, TooComplexError, meet, of_ipv4
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,6 +67,8 @@ def real(space: Space) -> Space:
 
     A box with both versions at both ends stays as it is.
     """
+    if all(map(of_ipv4, space.boxes)):
+        return space
     found: list[Box] = []
     for box in space.boxes:
         source, destination = _versions(box.source), _versions(box.destination)

@@ -311,7 +311,7 @@ class Reading:
             sure = can
         else:
             sure = _product(source.sure, destination.sure, spoken.sure, who.sure, time.sure)
-        if effect == "none" and sure == can:
+        if effect == "none" and (sure is can or sure == can):
             return Match(rule=rule.name, allows=rule.action == "allow", can=can, sure=can)
         asked = (f"it also asks for {text}" for text in texts)
         why = (*source.why, *destination.why, *spoken.why, *who.why, *time.why, *asked)
@@ -393,6 +393,10 @@ def _product(
 ) -> Space:
     if not (source and destination and users and time):
         return NOTHING
+    if len(spoken) == 1:  # as of most rules
+        ((names, ports),) = spoken
+        found = Box(source, destination, ports, names, users, time)
+        return Space((found,)) if names and ports else NOTHING
     boxes = [
         Box(source, destination, ports, names, users, time)
         for names, ports in spoken

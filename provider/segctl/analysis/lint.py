@@ -23,11 +23,11 @@ from segctl.analysis.overlaps import Values
 from segctl.analysis.present import objects_of
 from segctl.analysis.relations import example, relations, zones_within
 from segctl.analysis.space import REAL, Space, TooComplexError
-from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
+from segctl.analysis.standing import DEFAULT, LIVE, Standing, judged, may_be_covered, standings
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
     from segctl.analysis.chains import Chain
     from segctl.analysis.effective import Match, Reading
@@ -123,17 +123,25 @@ def _linted(
         rule, match = seen.rules[at], seen.matches[at]
         if match is None or (rule.leading and not match.allows):
             continue  # disabled, or of those that contain: they match nobody until then
-        never = [*never_matches(rule, match, known, real=bool(seen.parts[at]))]
-        without = [] if any(one.kind == "never_matches" for one in never) else [*_idle(seen, at)]
-        found += [*never, *without]
-        if not any(one.kind == "shadowed" for one in without):
-            found += permits_everything(rule, match)
-        found += _related(seen, at, "generalised", seen.exceptions)
-        found += _related(seen, at, "correlated", seen.conflicts)
+        told = [*never_matches(rule, match, known, real=bool(seen.parts[at]))]
+        if at not in seen.live and all(one.kind != "never_matches" for one in told):
+            told += _idle(seen, at)
+        if match.allows and all(one.kind != "shadowed" for one in told):
+            told += permits_everything(rule, match)
+        found += told
+        if at in seen.exceptions:
+            found.append(_related(seen, at, "generalised", seen.exceptions[at]))
+        if at in seen.conflicts:
+            found.append(_related(seen, at, "correlated", seen.conflicts[at]))
     if whole:
         found += _open_default(seen)
         found += unused_objects(reading.policy, frozenset(referenced))
-    doubts = [doubt for at in seen.asked for doubt in _doubts(seen, at)]
+    doubts = [
+        doubt
+        for at in seen.asked
+        if (match := seen.matches[at]) is not None and (match.why or at in seen.fates)
+        for doubt in _doubts(seen, at, match)
+    ]
     return Lint(
         findings=tuple(found),
         doubts=(*seen.given_up, *doubts),
@@ -147,7 +155,7 @@ def _linted(
 
 @dataclass(slots=True, kw_only=True)
 class _Fate:
-    """What became of a rule in the chains seen so far."""
+    """What became of a rule in the chains seen so far in which it is not live."""
 
     states: set[str] = field(default_factory=set[str])
     by: set[int] = field(default_factory=set[int])
@@ -200,6 +208,7 @@ class _Seen:
         self.take(self.asked)
         self.strange = not_understood(reading)
         self.defaults = default_actions(reading)
+        self.live: set[int] = set()
         self.fates: dict[int, _Fate] = defaultdict(_Fate)
         self.exceptions: dict[int, _Group] = {}
         self.conflicts: dict[int, _Group] = {}
@@ -212,7 +221,11 @@ class _Seen:
             if at not in self.matches:
                 match = None if self.rules[at].disabled else self.reading.at(at)
                 self.matches[at] = match
-                self.parts[at] = () if match is None else tuple(self.values.parts(at, match))
+                self.parts[at] = () if match is None else self.values.parts(at, match)
+
+    def covered(self, at: int) -> bool:
+        """Whether no packet reaches a rule in any chain."""
+        return at not in self.live and self.fates[at].states == {"covered"}
 
     def names(self, places: Iterable[int]) -> tuple[str, ...]:
         """Return the names of rules in their order, the default rule last."""
@@ -263,11 +276,14 @@ def _look_at(seen: _Seen, chain: Chain) -> None:
     try:
         view = judged(parts, seen.values, seen.defaults[chain.inside])
         matching = [at for at in chain.rules if seen.parts[at]]
-        open_rules = [at for at in matching if "live" not in seen.fates[at].states]
+        open_rules = [at for at in matching if at not in seen.live]
         for at, found in standings(view, open_rules).items():
-            seen.fates[at].add(found, chain)
-            if found.state != "covered":
-                seen.fates[at].unsure |= may_be_covered(view, at)
+            if found is LIVE:
+                seen.live.add(at)
+            else:
+                seen.fates[at].add(found, chain)
+            if found.state != "covered" and (unsure := may_be_covered(view, at)):
+                seen.fates[at].unsure |= unsure
         for at in matching:
             _relate(seen, at, chain, view)
     except TooComplexError as error:
@@ -303,7 +319,7 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
     rule = seen.rules[at]
     covered = fate.states == {"covered"}
     because = fate.by
-    if any(seen.fates[one].states == {"covered"} for one in fate.leaning):
+    if any(map(seen.covered, fate.leaning)):
         if fate.leans:
             return  # it is needed once the rule that it leans on is gone, which is told of that
         because = fate.others
@@ -352,15 +368,12 @@ def _kept_besides(one: Rule, other: Rule) -> bool:
     )
 
 
-def _related(seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]) -> Iterator[Finding]:
-    group = groups.get(at)
-    if group is None:
-        return
+def _related(seen: _Seen, at: int, kind: Kind, group: _Group) -> Finding:
     others = seen.names(group.earlier)
     listed = f"{_listed(others)} before it {'matches' if len(others) == 1 else 'match'}"
     what = "all that" if kind == "generalised" else "some of what"
     message = f"matches {what} {listed}, and decides otherwise"
-    yield Finding(
+    return Finding(
         kind=kind,
         severity="note" if kind == "generalised" else "warning",
         message=message,
@@ -381,18 +394,16 @@ def _open_default(seen: _Seen) -> Iterator[Finding]:
         )
 
 
-def _doubts(seen: _Seen, at: int) -> Iterator[Doubt]:
+def _doubts(seen: _Seen, at: int, match: Match) -> Iterator[Doubt]:
     """Yield what cannot be told of a rule."""
-    rule, match, fate = seen.rules[at], seen.matches[at], seen.fates.get(at)
-    if match is None:
-        return
+    rule, fate = seen.rules[at], seen.fates.get(at)
     if match.why:
         yield Doubt(subject=rule.name, why=match.why)
     if fate is None:
         return
-    if fate.whys and "live" not in fate.states:
+    if fate.whys and at not in seen.live:
         yield Doubt(subject=rule.name, why=tuple(fate.whys), kind="shadowed")
-    elif fate.unsure and "live" in fate.states:
+    elif fate.unsure and at in seen.live:
         why = tuple(
             dict.fromkeys(
                 one

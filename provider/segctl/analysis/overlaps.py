@@ -1,8 +1,8 @@
 """Which rules of a chain meet and hold which others, found dimension by dimension.
 
 Each place in a chain is one bit of a whole number. For each value that a dimension has in the
-chain there are two numbers: the places whose value has something in common with it, and those
-whose value holds all of it. What meets in every dimension meets.
+chain there are numbers: the places whose value has something in common with it, those whose value
+holds all of it, and those whose value holds its first. What meets in every dimension meets.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
+from segctl.analysis.boxes import IPV6
 from segctl.analysis.coverage import real
 from segctl.analysis.space import Box, Names, Space, TooComplexError, common, ranges
 
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 MAX_BITS = 400_000_000
 
 Spoken: TypeAlias = "tuple[tuple[Names, Numbers], ...]"
-#: Places that meet a value, and places that hold all of it.
-Related: TypeAlias = tuple[int, int]
+
+
+class Related(NamedTuple):
+    """Places that meet a value, that hold all of it, and that hold the first of it."""
+
+    meeting: int
+    holding: int
+    first: int
 
 
 class Part(NamedTuple):
@@ -58,33 +65,40 @@ class Values:
         self._meets: dict[tuple[int, int], bool] = {}
         self._holds: dict[tuple[int, int], bool] = {}
 
-    def parts(self, rule: int, match: Match) -> Iterator[Part]:
-        """Yield what a rule can match and surely matches; once where these are the same."""
+    def parts(self, rule: int, match: Match) -> tuple[Part, ...]:
+        """Return what a rule can match and surely matches; once where these are the same."""
         if not match.doubtful:
-            yield from self._parts(rule, match, match.can, can=True, sure=True)
-        else:
-            yield from self._parts(rule, match, match.can, can=True, sure=False)
-            yield from self._parts(rule, match, match.sure, can=False, sure=True)
+            return self._parts(rule, match, match.can, can=True, sure=True)
+        return (
+            *self._parts(rule, match, match.can, can=True, sure=False),
+            *self._parts(rule, match, match.sure, can=False, sure=True),
+        )
 
     def _parts(
         self, rule: int, match: Match, space: Space, *, can: bool, sure: bool
-    ) -> Iterator[Part]:
-        boxes = real(space).boxes
-        groups: Iterable[Sequence[Box]] = [boxes] if len(boxes) == 1 else _alike(boxes)
-        for group in groups:
-            first = group[0]
-            spoken = self._speech(tuple((box.application, box.service) for box in group))
-            application, service = self._unions[spoken]
-            values = (
-                self._number(0, first.source),
-                self._number(1, first.destination),
-                service,
-                application,
-                self._number(4, first.user),
-                self._number(5, first.time),
-            )
-            space = Space(tuple(group))
-            yield Part(rule, match.allows, can, sure, space, values, spoken, len(group) > 1)
+    ) -> tuple[Part, ...]:
+        space = real(space)
+        groups = [space] if len(space.boxes) == 1 else _alike(space.boxes)
+        return tuple(self._part(rule, match, one, can=can, sure=sure) for one in groups)
+
+    def _part(self, rule: int, match: Match, space: Space, *, can: bool, sure: bool) -> Part:
+        first = space.boxes[0]
+        joint = len(space.boxes) > 1
+        spoken = self._speech(
+            tuple((box.application, box.service) for box in space.boxes)
+            if joint
+            else ((first.application, first.service),)
+        )
+        application, service = self._unions[spoken]
+        values = (
+            self._number(0, first.source),
+            self._number(1, first.destination),
+            service,
+            application,
+            self._number(4, first.user),
+            self._number(5, first.time),
+        )
+        return Part(rule, match.allows, can, sure, space, values, spoken, joint)
 
     def _number(self, dimension: int, value: Numbers | Names) -> int:
         known = self._numbers[dimension]
@@ -136,11 +150,11 @@ def _space(spoken: Spoken) -> Space:
     return Space(tuple(Box(application=names, service=ports) for names, ports in spoken))
 
 
-def _alike(boxes: Iterable[Box]) -> Iterable[Sequence[Box]]:
+def _alike(boxes: Iterable[Box]) -> list[Space]:
     found: dict[tuple[object, ...], list[Box]] = defaultdict(list)
     for box in boxes:
         found[box.source, box.destination, box.user, box.time].append(box)
-    return found.values()
+    return [Space(tuple(group)) for group in found.values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +176,7 @@ class Overlaps:
         for dimension, related in self.related:
             if not found:
                 return 0
-            found &= related[values[dimension]][0]
+            found &= related[values[dimension]].meeting
         doubtful = found if self.parts[at].joint else found & self.joint
         for place in places(doubtful):
             if not self.values.meet(self.parts[at].spoken, self.parts[place].spoken):
@@ -176,11 +190,34 @@ class Overlaps:
         for dimension, related in self.related:
             if not found:
                 return 0
-            found &= related[values[dimension]][1]
+            found &= related[values[dimension]].holding
         doubtful = found if self.parts[at].joint else found & self.joint
         for place in places(doubtful):
             if not self.values.hold(self.parts[at].spoken, self.parts[place].spoken):
                 found ^= 1 << place
+        return found
+
+    def first(self, at: int) -> int | None:
+        """Return which places hold one packet of a place, which is the first in every dimension.
+
+        None where a place is no product, or its first addresses are not of one IP version.
+        """
+        part = self.parts[at]
+        if part.joint:
+            return None
+        (box,) = part.space.boxes
+        if (box.source[0][0] < IPV6) is not (box.destination[0][0] < IPV6):
+            return None
+        found = (1 << len(self.parts)) - 1
+        values = part.values
+        for dimension, related in self.related:
+            found &= related[values[dimension]].first
+        doubtful = found & self.joint
+        if doubtful:
+            packet = part.space.example()
+            for place in places(doubtful):
+                if packet not in self.parts[place].space:
+                    found ^= 1 << place
         return found
 
 
@@ -192,8 +229,7 @@ def overlaps(parts: Sequence[Part], values: Values) -> Overlaps:
     """
     everything = (1 << len(parts)) - 1
     related: list[tuple[int, Mapping[int, Related]]] = []
-    for dimension in range(6):
-        numbers = [part.values[dimension] for part in parts]
+    for dimension, numbers in enumerate(zip(*(part.values for part in parts), strict=True)):
         if len(set(numbers)) <= 1:
             continue
         held: dict[int, int] = defaultdict(int)
@@ -246,7 +282,7 @@ def _of_numbers(
             for segment in segments[index[first] : index[last + 1]]:
                 meeting |= segment
                 holding &= segment
-        found[number] = meeting, holding
+        found[number] = Related(meeting, holding, segments[index[numbers[0][0]]])
     return found
 
 
@@ -263,17 +299,22 @@ def _of_names(
     found: dict[int, Related] = {}
     for number, names in extents.items():
         if names.but:
-            found[number] = (
+            name = names.example()
+            found[number] = Related(
                 _any_of(bits for other, bits in held.items() if names & extents[other]),
                 _any_of(bits for others, bits in but if others.listed <= names.listed),
+                _any_of(bits for other, bits in held.items() if name in extents[other]),
             )
             continue
-        meeting, holding = 0, everything
+        meeting, holding, first = 0, everything, everything
+        example = names.example()
         for name in names.listed:
             on_it = listed[name] | _any_of(bits for others, bits in but if name in others)
             meeting |= on_it
             holding &= on_it
-        found[number] = meeting, holding
+            if name == example:
+                first = on_it
+        found[number] = Related(meeting, holding, first)
     return found
 
 

@@ -63,6 +63,7 @@ __all__ = [
     "host_of",
     "intervals",
     "meet",
+    "of_ipv4",
     "ports_by_protocol",
     "protocol_text",
     "ranges",
@@ -103,7 +104,7 @@ class Space:
         Raises:
             TooComplexError: they fall into `MAX_PIECES` boxes more than the sets have.
         """
-        if other is REAL and all(map(_of_ipv4, self.boxes)):
+        if other is REAL and all(map(of_ipv4, self.boxes)):
             return self
         few, many = self.boxes, other.boxes
         if len(few) > len(many):
@@ -312,7 +313,7 @@ def _first(box: Box) -> Point:
     )
 
 
-def _of_ipv4(box: Box) -> bool:
+def of_ipv4(box: Box) -> bool:
     """Whether a box has packets, and all of them have both ends in IPv4."""
     return all(box) and box.source[-1][1] < IPV6 and box.destination[-1][1] < IPV6
 

@@ -98,14 +98,15 @@ class Judged:
 
     def opposite(self, rule: int) -> int:
         """Return the places of rules that decide otherwise."""
-        return ~self.allows if self._allows(rule) else self.allows
+        return ~self.allows if self.allowing(rule) else self.allows
 
-    def _allows(self, rule: int) -> bool:
+    def allowing(self, rule: int) -> bool:
+        """Whether a rule allows what it matches."""
         return bool(self.own[rule] & self.allows)
 
     def same(self, rule: int, other: int) -> bool:
         """Whether two rules decide alike."""
-        return self._allows(rule) is self._allows(other)
+        return self.allowing(rule) is self.allowing(other)
 
 
 def judged(parts: Sequence[Part], values: Values, default: bool | None) -> Judged:  # noqa: FBT001 - what falls through
@@ -142,6 +143,9 @@ def standings(chain: Judged, rules: Iterable[int]) -> dict[int, Standing]:
     found: dict[int, Standing] = {}
     reached: dict[int, Box] = {}
     for rule in rules:
+        if _shown_to_live(chain, rule):
+            found[rule] = LIVE
+            continue
         answer = _bounded(chain, _covering, rule, chain.sure)
         if isinstance(answer, Standing):
             found[rule] = answer
@@ -156,6 +160,26 @@ def standings(chain: Judged, rules: Iterable[int]) -> dict[int, Standing]:
         after = _bounded(chain, _standing, rule, left)
         found[rule] = LIVE if after is None else after
     return found
+
+
+def _shown_to_live(chain: Judged, rule: int) -> bool:
+    """Whether one packet shows that a rule is needed, as it does of most rules.
+
+    It reaches the rule, and what comes after decides, or may decide, otherwise.
+    """
+    own = chain.own[rule] & chain.can
+    if not own:
+        return False
+    holding = chain.overlaps.first((own & -own).bit_length() - 1)
+    if holding is None or holding & chain.before(rule) & chain.sure:
+        return False
+    after = holding & chain.after(rule)
+    allows = chain.allowing(rule)
+    alike = after & chain.sure & (chain.allows if allows else ~chain.allows)
+    unlike = after & (~chain.allows if allows else chain.allows)
+    if not alike:
+        return bool(unlike) or chain.default is not allows
+    return bool(unlike & ((alike & -alike) - 1))
 
 
 def _standing(chain: Judged, rule: int, reached: Box, effort: Effort) -> Standing | None:
@@ -243,6 +267,9 @@ def _replacing(
     near = 0
     for at in chain.possible(rule):
         near |= chain.overlaps.meeting(at, chain.after(rule))
+    following = _held_by_next(chain, rule, near)
+    if following is not None and following not in leaving_out:
+        return frozenset({following})
     if _decided_otherwise(chain, rule, reached, near):
         return None
     rest = [box for at in chain.possible(rule) for box in real_boxes(chain.parts[at].space)]
@@ -263,6 +290,17 @@ def _replacing(
     if not rest:
         return frozenset(used)
     return _replaced_by_default(chain, rule, rest, used, effort)
+
+
+def _held_by_next(chain: Judged, rule: int, near: int) -> int | None:
+    """Return the first rule after one that meets it, if it surely decides all of it, and alike."""
+    own = [*chain.possible(rule)]
+    if not near or len(own) != 1:
+        return None
+    place = next(places(near))
+    part = chain.parts[place]
+    alike = part.sure and chain.same(rule, part.rule)
+    return part.rule if alike and chain.overlaps.holding(own[0], 1 << place) else None
 
 
 def _replaced_by_default(
