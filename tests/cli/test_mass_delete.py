@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,6 +69,22 @@ def test_it_is_applied_where_that_is_allowed(full: Plant) -> None:
     assert full("apply", "--auto-approve", "--allow-mass-delete").code == 0
     assert not rules(full)
     assert full("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_finishes_a_killed_run_allows_what_the_run_did(
+    full: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGCTL_ARTIFACTS", str(full.folder / "runs"))
+    lose(full)
+    allowed = ("--allow-mass-delete", "--allow-purge", "--no-widening")
+    assert full("apply", "--auto-approve", *allowed).code == 0
+    (journal,) = full.folder.glob("runs/*/journal.jsonl")
+    steps = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert steps
+    for step in steps:
+        words = shlex.split(step["next"])
+        assert {*allowed} <= {*words}
+        assert "apply" in words
 
 
 def test_a_saved_plan_is_refused_likewise(full: Plant) -> None:

@@ -49,6 +49,21 @@ class Allowed:
     disruptions: tuple[Allowance, ...] = ()
     rehearsal: Requirement | None = None
 
+    def words(self) -> list[str]:
+        """Return the options of a command line that say the same; `--reason` is of all ways."""
+        given = (
+            ("--allow-purge", self.purge),
+            ("--allow-mass-delete", self.mass_delete),
+            ("--no-widening", self.no_widening),
+            ("--require-replay", self.rehearsal is not None),
+        )
+        words = [option for option, meant in given if meant]
+        for one in self.disruptions:
+            words += ["--allow-disruption", one.flow]
+        if self.disruptions and self.disruptions[0].reason:
+            words += ["--reason", self.disruptions[0].reason]
+        return words
+
     def refuse_unrehearsed(self, made: Plan | None) -> None:
         """Refuse a plan that was not rehearsed as is asked; None is one that is made only now.
 
@@ -190,7 +205,7 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
                 planned.plan,
                 pending,
                 progress,
-                no_widening=options.allowed.no_widening,
+                allowed=options.allowed,
                 audit=audit,
                 executor=executor,
                 brake=brake,
@@ -228,7 +243,7 @@ def _settled(
     pending: Sequence[DevicePlan],
     progress: Progress,
     *,
-    no_widening: bool,
+    allowed: Allowed,
     audit: Record,
     executor: Workers,
     brake: Brake,
@@ -245,8 +260,8 @@ def _settled(
             forks=common.forks,
             order=Order(
                 settle_only=True,
-                no_widening=no_widening,
-                journal=_journal(common, made),
+                no_widening=allowed.no_widening,
+                journal=_journal(common, made, allowed),
                 origin=audit.origin,
             ),
             brake=brake,
@@ -257,11 +272,13 @@ def _settled(
     return {outcome.device: outcome for outcome in outcomes}
 
 
-def _journal(common: CommonOptions, made: Plan, file: Path | None = None) -> Journal:
+def _journal(
+    common: CommonOptions, made: Plan, allowed: Allowed, file: Path | None = None
+) -> Journal:
     """Return the journal of this run, with the command that finishes what it begins."""
     from segctl.planning.journal import journal_of
 
-    words = ["segctl", *common.words(), "apply", *([str(file)] if file else [])]
+    words = ["segctl", *common.words(), "apply", *([str(file)] if file else []), *allowed.words()]
     return journal_of(made.plan_id, plan_id=made.plan_id, command=shlex.join(words))
 
 
@@ -399,7 +416,7 @@ def _applied(
         )
     signed_for = [*names, *(name for one in made.devices for name in one.receivers)]
     refuse_unsigned(loaded.connections, signed_for, file, made)
-    journal = _journal(common, made, file)
+    journal = _journal(common, made, allowed, file)
     order = Order(
         allow_purge=allowed.purge,
         allow_mass_delete=allowed.mass_delete,
@@ -432,7 +449,7 @@ def _applied(
                     made,
                     pending,
                     progress,
-                    no_widening=allowed.no_widening,
+                    allowed=allowed,
                     audit=audit,
                     executor=executor,
                     brake=brake,

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from segctl.fleet import Brake
 from segctl.model.errors import PlanError, StalePlanError, UsageError
+from segctl.operations.apply import Allowed
 from segctl.operations.audit import record_of
 from segctl.operations.files import save
 from segctl.operations.loading import intent, load_inventory, refuse_writable, today, vault
@@ -534,9 +535,12 @@ def _again(common: CommonOptions, options: RolloutOptions, path: Path) -> str:
     for name, tags in (("--tags", options.tags), ("--skip-tags", options.skip_tags)):
         words += [name, ",".join(tags)] if tags else []
     words += ["--on-interrupt", "revert"] if options.on_interrupt == "revert" else []
-    words += ["--allow-purge"] if options.allow_purge else []
-    words += ["--allow-mass-delete"] if options.allow_mass_delete else []
-    words += ["--no-widening"] if options.no_widening else []
-    words += ["--require-replay"] if options.rehearsal else []
+    words += Allowed(
+        purge=options.allow_purge,
+        mass_delete=options.allow_mass_delete,
+        no_widening=options.no_widening,
+        disruptions=options.disruptions,
+        rehearsal=options.rehearsal,
+    ).words()
     words += ["--auto-approve"] if options.auto_approve else []
     return shlex.join(words)
