@@ -293,6 +293,21 @@ def test_nothing_is_begun_without_a_safe_journal(
     assert not list(shared.iterdir())
 
 
+def test_a_plan_that_others_can_exchange_is_not_applied(plant: Plant, shared: Path) -> None:
+    assert plant("plan", "-o", "plan.json").code == 0
+    moved = shared / "plan.json"
+    moved.write_bytes((plant.folder / "plan.json").read_bytes())
+    (plant.folder / "play.yml").write_text("- hosts: all\n", encoding="utf-8")
+    with plant.untouched():
+        for words in ((str(moved),), ("-p", "play.yml", "--reviewed", str(moved))):
+            done = plant("apply", *words, "--auto-approve")
+            assert done.code == 1
+            assert WHY in done.err
+    moved.chmod(0o600)
+    shared.chmod(0o700)
+    assert plant("apply", str(moved)).code == 0
+
+
 def test_a_rollout_keeps_its_state_to_itself(plant: Plant, shared: Path) -> None:
     (plant.folder / "play.yml").write_text("- hosts: all\n", encoding="utf-8")
     with plant.untouched():

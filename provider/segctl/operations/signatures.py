@@ -75,14 +75,29 @@ def read_verified(file: Path, keys: Path | None) -> Plan:
 
     Raises:
         SignatureError: nobody trusted signed these bytes.
+        UnsafePlaceError: without keys, another user of this machine can exchange the file.
         PlanFormatError: it is no plan.
     """
     from segctl.planning.documents import parse_plan, plan_bytes
 
+    if keys is None:
+        _refuse_exchangeable(file)
     data = plan_bytes(file)
     if keys is not None:
         signed_by(data, file, keys)
     return parse_plan(data, file)
+
+
+def _refuse_exchangeable(file: Path) -> None:
+    from segctl.system.places import UnsafePlaceError, reach
+
+    try:
+        with reach(file) as place:
+            place.check()
+    except UnsafePlaceError:
+        raise
+    except OSError:
+        return  # whoever reads it says what is wrong
 
 
 def signed_by(data: bytes, file: Path, keys: Path) -> tuple[Signer, ...]:
