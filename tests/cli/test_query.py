@@ -234,7 +234,7 @@ def test_no_cell_of_csv_is_a_formula() -> None:
     pair = {"from_zone": "-a", "to_zone": "b,c", "rows": [row], "errors": [], "not_asked": []}
     (read,) = csv.DictReader(io.StringIO(csv_text([pair])))
     assert (read["from_zone"], read["to_zone"]) == ("'-a", "b,c")
-    assert (read["rule"], read["firewall"], read["why"]) == ("'=1+1", "'@fw\\x1b", "'+x; -y")
+    assert (read["rule"], read["firewall"], read["why"]) == ("'=1+1", "'@fw\\x1b", "'+x; '-y")
 
 
 def test_rows_of_a_linux_gateway(gateways: Plant) -> None:
