@@ -80,6 +80,15 @@ def panorama(panos_certificate: tuple[Authority, ServerCertificate]) -> Iterator
         yield found
 
 
+@pytest.fixture
+def panorama_pair(
+    panos_certificate: tuple[Authority, ServerCertificate],
+) -> Iterator[GroupHarness]:
+    """As `panorama`, and the first firewall is a pair."""
+    with served(*panos_certificate, pair=True) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def nft_mock_machine() -> Iterator[MockMachine]:
     """A mock Linux host; whoever uses it empties it first."""

@@ -1,4 +1,7 @@
-"""A run on a device group, killed at every request: each firewall has the old or the new."""
+"""A run on a device group, killed at every request: each firewall has the old or the new.
+
+The first firewall is a pair.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pytest
 from segctl.planning.apply import Order, apply_device
 from segctl.testing import apply, plan, reach
 from support.lengths import firsts
-from support.panorama_bench import SERIALS, GroupBench, plant_of
+from support.panorama_bench import GroupBench, plant_of
 from support.plants import flow
 from support.runs import killed_at, silent
 
@@ -24,6 +27,11 @@ SSH = flow("ssh", ports=(22,))
 
 
 @pytest.fixture
+def panorama(panorama_pair: GroupHarness) -> GroupHarness:
+    return panorama_pair
+
+
+@pytest.fixture
 def bench(panorama: GroupHarness) -> Iterator[GroupBench]:
     with panorama.workbench() as made:
         yield made
@@ -33,7 +41,7 @@ def whole(bench: GroupBench) -> None:
     """Require that all is in sync and nothing of a run is left."""
     assert bench.locks == 0
     assert not [one for one in bench.mock.device.journal.changes if one.admin == "segctl"]
-    for name in SERIALS:
+    for name in bench.firewalls:
         assert bench.pushed(name) == bench.due(name), name
 
 
@@ -60,12 +68,12 @@ def test_a_run_killed_at_any_request_leaves_old_or_new_and_the_next_finishes(
         reach(panorama, bench, old)
         bench.disturb_others()
         made = plan(panorama, bench, new)
-        before = {name: bench.pushed(name) for name in SERIALS}
+        before = {name: bench.pushed(name) for name in bench.firewalls}
         died = killed_at(panorama, bench, made, number)
-        seen = {name: bench.pushed(name) for name in SERIALS}
+        seen = {name: bench.pushed(name) for name in bench.firewalls}
         settled(panorama, bench, new)
         whole(bench)
-        for name in SERIALS:
+        for name in bench.firewalls:
             assert "c1.ssh" in bench.pushed(name)
             assert seen[name] in (before[name], bench.pushed(name)), (number, name)
         assert b"o-pending" not in bench.mock.running()

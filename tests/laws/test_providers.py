@@ -7,7 +7,7 @@ import pytest
 from segctl.testing import LAWS, ProviderHarness
 
 
-@pytest.fixture(params=["panos", "panorama", "nft_mock", "nft_kernel"])
+@pytest.fixture(params=["panos", "panorama_pair", "nft_mock", "nft_kernel"])
 def harness(request: pytest.FixtureRequest) -> ProviderHarness:
     """The providers and what they are tried on."""
     found: ProviderHarness = request.getfixturevalue(request.param)

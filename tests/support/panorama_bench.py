@@ -1,4 +1,7 @@
-"""A device group of two firewalls as a provider's harness: a mock Panorama, and its mocks."""
+"""A device group of two firewalls as a provider's harness: a mock Panorama, and its mocks.
+
+The first of them may be a pair.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from segctl_mocks.panos.references import is_slot
 from segctl_mocks.panos.tree import Tree
 from support import panos
 from support.managed import FIRST, SECOND
-from support.panorama import GROUP, SERVER
+from support.panorama import GROUP, PEER, SERVER
 from support.panos import ANCHOR, PROFILES, ZONES, PanosBench, PanosHarness, canonical, other_rule
 from support.plants import NETWORKS, zone
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 RULES = f"{GROUP}/pre-rulebase/security/rules"
 GROUPS = GROUP.rpartition("/")[0]
 SERIALS = {"fw1": FIRST, "fw2": SECOND}
+#: The firewalls with the peer of the first, and the serial number of each.
+PAIRED = {**SERIALS, **PEER}
 #: What each firewall has of the zones, by the inventory; all of them have all zones.
 BOUND = {"fw1": tuple(ZONES), "fw2": ("OT-SUPV", "OT-DMZ")}
 PASSWORD = "kept-to-itself-4711"
@@ -76,6 +81,13 @@ def group(names: Sequence[str] = tuple(SERIALS), *, all_zones: bool = False) -> 
     )
 
 
+def with_peer(made: Device) -> Device:
+    """Return a group of which the first firewall is a pair."""
+    first, *others = made.members
+    pair = replace(first, ha_peer="fw1b", peer_serial=PEER["fw1b"])
+    return replace(made, members=(pair, *others))
+
+
 @dataclass(slots=True)
 class GroupBench(PanosBench):
     """One device group under test, and its firewalls; `mock` is their Panorama."""
@@ -106,8 +118,15 @@ class GroupBench(PanosBench):
             commit_timeout=self.patience,
             scope=Scope(kind="device-group", name="OT"),
             managed=tuple(
-                Managed(name=name, host="192.0.2.1", serial=serial, asked=name in self.asked)
-                for name, serial in SERIALS.items()
+                Managed(
+                    name=name,
+                    host="192.0.2.1",
+                    serial=PAIRED[name],
+                    asked=(of or name) in self.asked,
+                    of=of,
+                )
+                for name in self.firewalls
+                for of in ["" if name in SERIALS else "fw1"]
             ),
         )
 
@@ -154,7 +173,7 @@ class GroupBench(PanosBench):
         return [
             canonical(
                 etree.tostring(
-                    compose.policy(tree, "OT", compose.target_of(tree, SERIALS[name], "vsys1"))
+                    compose.policy(tree, "OT", compose.target_of(tree, PAIRED[name], "vsys1"))
                 )
             )
             for tree in trees
@@ -217,7 +236,7 @@ class GroupHarness(PanosHarness):
         panorama.device = PanoramaDevice(
             panorama.settings, USERS, firewalls=self.firewalls.values()
         )
-        devices = "".join(f'<entry name="{serial}"/>' for serial in SERIALS.values())
+        devices = "".join(f'<entry name="{PAIRED[name]}"/>' for name in self.firewalls)
         profiles = "".join(
             f"<entry name='{name}'><virus><member>default</member></virus></entry>"
             for name in PROFILES
@@ -235,12 +254,17 @@ class GroupHarness(PanosHarness):
 
 @contextmanager
 def served(
-    authority: Authority, certificate: ServerCertificate, parts: Mapping[str, bytes] | None = None
+    authority: Authority,
+    certificate: ServerCertificate,
+    parts: Mapping[str, bytes] | None = None,
+    *,
+    pair: bool = False,
 ) -> Generator[GroupHarness]:
-    """Serve a Panorama and return its harness."""
+    """Serve a Panorama and return its harness; with `pair`, the first firewall has a peer."""
+    ha = {"fw1": "active", "fw1b": "passive"} if pair else {}
     firewalls = {
-        name: PanosMock(name, serial=serial, users=USERS, job_seconds=0.0)
-        for name, serial in SERIALS.items()
+        name: PanosMock(name, serial=serial, users=USERS, job_seconds=0.0, ha=ha.get(name, ""))
+        for name, serial in (PAIRED if pair else SERIALS).items()
     }
     panorama = PanoramaMock(
         firewalls=firewalls.values(),
@@ -250,7 +274,8 @@ def served(
         certificate=certificate,
     )
     with panorama:
-        yield GroupHarness(panorama, parts=parts or {}, firewalls=firewalls)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - a served device with the same calls
+        device = with_peer(group()) if pair else group()
+        yield GroupHarness(panorama, parts=parts or {}, firewalls=firewalls, device=device)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - a served device with the same calls
 
 
 def plant_of(*flows: Flow, group_of: Device | None = None, only: str = "") -> Desired:
