@@ -179,6 +179,20 @@ def test_a_terminal_that_is_closed_changes_nothing(plant: Plant) -> None:
     assert "nothing was changed" in shown
 
 
+def test_a_terminal_that_is_closed_and_a_shell_that_says_so_too_end_it_once(plant: Plant) -> None:
+    """Both tell the same process, one right after the other."""
+
+    def hang_up() -> None:
+        for _ in range(20):
+            shell.process.send_signal(signal.SIGHUP)
+
+    with plant.untouched(), terminal(plant, "apply") as shell:
+        shell.until("accepted")
+        code, shown = shell.stop(hang_up)
+    assert code == 1
+    assert "nothing was changed" in shown
+
+
 def test_nothing_is_asked_where_nothing_changes(applied: Plant) -> None:
     with terminal(applied, "apply") as shell:
         code, shown = shell.end()

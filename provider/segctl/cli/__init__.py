@@ -44,7 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)
-    code = run(sys.argv[1:] if argv is None else argv)
+    try:
+        code = run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # one more, when all was said
+        code = ERROR
+    _hear_no_more()
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done and said: Ctrl-C just ends it
     with suppress(OSError):
@@ -67,6 +71,13 @@ def _crashed(
 def _stop(_number: int, _frame: object) -> None:
     """Take a pipeline's cancel, or a terminal that is closed, as Ctrl-C."""
     raise KeyboardInterrupt
+
+
+def _hear_no_more() -> None:
+    """Ignore a cancel that comes again: a terminal that is closed may send two of them."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -96,6 +107,7 @@ def _run(hoisted: list[str], answer: Answer) -> int:
     except SegctlError as error:
         return _complain(error.code, str(error), answer)
     except (KeyboardInterrupt, typer.Abort):
+        _hear_no_more()
         code = _INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError):
