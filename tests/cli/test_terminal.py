@@ -56,10 +56,13 @@ class Terminal:
         return self._ended()
 
     def stop(self, ask: Callable[[], object]) -> tuple[int, str]:
-        """Ask until it ends: a signal just before Python reads waits for the end of the read."""
+        """Ask until it ends: a signal just before Python reads waits for the end of the read.
+
+        Not in a hurry: what has said all that it has to say ends by a signal that comes then.
+        """
         ask()
         while True:
-            if not select.select([self.master], [], [], 1.0)[0]:
+            if not select.select([self.master], [], [], 5.0)[0]:
                 ask()
             elif not self._more():
                 return self._ended()

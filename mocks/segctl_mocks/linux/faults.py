@@ -40,7 +40,7 @@ class Request:
     stdin: bytes = b""
     status: int | None = None
     is_write: bool = False
-    has_ended: bool = False
+    has_ended: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)
