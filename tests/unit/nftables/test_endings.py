@@ -48,8 +48,9 @@ def gateway() -> Iterator[LinuxMock]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for a second where minutes are due."""
+def impatient(gateway: LinuxMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a second where minutes are due, once the host holds its policy."""
+    assert gateway.requests
     monkeypatch.setattr(ssh, "_GRACE", 0.1)
     monkeypatch.setattr(pushing, "_MARGIN", 1.0)
 
@@ -257,7 +258,7 @@ def test_a_lock_that_could_not_be_released_is_named_with_what_removes_it(
     with closing(opened(gateway)) as session:
         made = plan_device(desired(OLD, NEW), live(session), PROVIDER)
     gateway.fail("refuse", contains="delete set inet segctl lock", times=1000, message="Busy")
-    target = replace(mock_target(gateway), timeout=1)
+    target = replace(mock_target(gateway), timeout=4)
     outcome = apply_device(made, PROVIDER, target, progress=lambda _: None)
     assert outcome.status == "applied"
     (warning,) = outcome.warnings
