@@ -53,7 +53,7 @@ def _element(element: etree._Element, indent: str) -> Iterator[str]:  # pyright:
 def _statement(line: str) -> Iterator[str]:
     """Yield one statement of nftables, the elements of a long set on lines of their own."""
     found = _SET.match(line) if len(line) > _WIDTH else None
-    if found is None or "," not in found["items"]:
+    if found is None or "," not in found.group("items"):
         yield line
         return
     yield found.group("head").rstrip()
