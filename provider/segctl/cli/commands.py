@@ -60,7 +60,7 @@ OVERVIEW = {
     "version": "Show which segctl this is, and on which Python it runs.",
     "demo": "Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair.",
 }
-#: Modules that register more than the command they are named after, or one of another name.
+#: The modules of commands that have another name than their module.
 _MODULES = {
     "inventory": "reference",
     "show": "plan",
