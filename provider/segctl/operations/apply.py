@@ -50,7 +50,7 @@ class Allowed:
     rehearsal: Requirement | None = None
 
     def words(self) -> list[str]:
-        """Return the options of a command line that say the same; one reason is given for all ways."""
+        """Return the options of a command line that say the same, with one reason for all ways."""
         given = (
             ("--allow-purge", self.purge),
             ("--allow-mass-delete", self.mass_delete),
