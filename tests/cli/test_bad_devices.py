@@ -26,7 +26,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "truncated XML": ({"kind": "truncate", "type": "config"}, "parse", r"not complete XML"),
     "an entity bomb": ({"kind": "bomb", "type": "config"}, "parse", r"declares XML entities"),
     "2 GB": ({"kind": "endless", "type": "config"}, "parse", r"larger than 4 MiB"),
-    "a hang": ({"kind": "hang", "seconds": 30}, "unreachable", r"within 1s \(segctl_timeout\)"),
+    "a hang": ({"kind": "hang", "seconds": 600}, "unreachable", r"within 1s \(segctl_timeout\)"),
     "a dropped line": (
         {"kind": "drop_at", "at": 40},
         "unreachable",
@@ -58,7 +58,7 @@ def test_it_is_one_clear_message(plant: Plant, case: str) -> None:
     with plant.untouched():
         began = time.monotonic()
         done = plant("apply", "--auto-approve", "--json", "-v")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert done.code == 1
         assert re.fullmatch(code, done.json["error"]["code"])
         assert re.search(message, done.json["error"]["message"]), done.json["error"]

@@ -504,7 +504,7 @@ def test_something_else_listens(gateway: Gateway, banner: bytes | None) -> None:
         gateway.write_where(ansible_port=port, segctl_known_hosts=str(known))
         began = time.monotonic()
         gateway.is_refused("unreachable", r"does not speak SSH with segctl")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def serving(folder: Path, *words: str) -> Generator[subprocess.Popen[str]]:
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
     process.send_signal(number)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert not err
 

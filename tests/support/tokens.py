@@ -32,7 +32,7 @@ for line in sys.stdin:
         except OSError:
             pass
     if "want" in asked:
-        wanted, deadline = set(asked["want"]), time.monotonic() + 5
+        wanted, deadline = set(asked["want"]), time.monotonic() + 30
         while not wanted <= seen and time.monotonic() < deadline:
             drain(0.05)
         while drain(asked["quiet"]):

@@ -67,11 +67,11 @@ def test_a_guard_in_the_background() -> None:
     guard = (
         "nft list ruleset > /run/old; : > /run/pending; "
         'setsid sh -c \'sleep "$1"; mv /run/pending /run/expired && nft flush ruleset && '
-        "nft -f /run/old' guard 4 </dev/null >/dev/null 2>&1 & nft -f -"
+        "nft -f /run/old' guard 40 </dev/null >/dev/null 2>&1 & nft -f -"
     )
     assert mock.edit(guard, "flush ruleset\ntable inet new\n").status == 0
     assert mock.config() == "table inet new {\n}\n"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while mock.config() != "table inet old {\n}\n":
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -84,7 +84,7 @@ def test_a_clock_that_jumps() -> None:
     time.sleep(0.05)
     assert not mock.config()
     mock.advance(3600)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not mock.config():
         assert time.monotonic() < deadline
         time.sleep(0.02)

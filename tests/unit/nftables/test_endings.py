@@ -67,7 +67,9 @@ def live(session: NftSession) -> Live:
     return PROVIDER.parse(session.read())
 
 
-def change(mock: LinuxMock, *flows: Flow, timeout: float = 60, plan: str = "p1") -> None:
+def change(
+    mock: LinuxMock, *flows: Flow, timeout: float = 60, plan: str = "p1", revert_in: float = 60
+) -> None:
     """Apply, as it is done."""
     with closing(opened(mock, timeout)) as session:
         assert isinstance(session, Settling)
@@ -75,7 +77,7 @@ def change(mock: LinuxMock, *flows: Flow, timeout: float = 60, plan: str = "p1")
         live(session)
         with session.lock():
             script = plan_device(desired(*flows), live(session), PROVIDER).script
-            session.push(script, revert_in=2)
+            session.push(script, revert_in=revert_in)
             try:
                 live(session)
                 session.confirm()
@@ -112,7 +114,7 @@ def test_a_host_that_stops_answering(gateway: LinuxMock, kind: str, number: int)
     gateway.fail(kind, skip=number, times=1000, seconds=20)
     failed: SegctlError | None = None
     try:
-        change(gateway, OLD, NEW, timeout=1, plan="p2")
+        change(gateway, OLD, NEW, timeout=1, plan="p2", revert_in=2)
     except SegctlError as error:
         failed = error
     mend(gateway)
