@@ -126,7 +126,7 @@ def test_no_packet_of_a_permitted_stream_is_lost(plant: Lab) -> None:
         done = plant.segctl(plant.inventory(DECLARED + more), "apply", "--auto-approve")
         assert done.returncode == 0, done.stdout + done.stderr
     for stream in streams:
-        out, _ = stream.communicate("stop\n", timeout=30)
+        out, _ = stream.communicate("stop\n", timeout=120)
         sent, lost = map(int, out.split())
         assert sent > 500 * APPLIES
         assert lost == 0, f"{lost} of {sent} lost in {APPLIES} applies"
@@ -143,10 +143,10 @@ def test_kept_sessions_go_on_and_revoked_ones_stop(plant: Lab) -> None:
     without += conduit("extra", "supv", "dmz", "{f: {services: [tcp/22]}}")
     apply(plant, without)
     time.sleep(1.0)
-    answered, silence = map(float, kept.communicate("\n", timeout=10)[0].split())
+    answered, silence, _ = map(float, kept.communicate("\n", timeout=60)[0].split())
     assert answered > 20
     assert silence < 0.5
-    _, silence = map(float, revoked.communicate("\n", timeout=10)[0].split())
+    _, _, silence = map(float, revoked.communicate("\n", timeout=60)[0].split())
     assert silence > 0.8
 
 
@@ -213,7 +213,7 @@ def forged(lab: Lab) -> tuple[set[str], set[str]]:
     assert {lines(process.stdout).readline() for process in sending} == {"sent\n"}
     arrived: set[str] = set()
     for process in catching:
-        arrived |= set(json.loads(process.communicate("\n", timeout=60)[0]))
+        arrived |= set(json.loads(process.communicate("\n", timeout=240)[0]))
     return sent, arrived
 
 

@@ -121,21 +121,28 @@ while not stop and time.monotonic() - start < seconds:
     s.send(str(sent).encode())
     sent += 1
     drain(max(0, start + sent / rate - time.monotonic()))
+    until = time.monotonic() + 2
+    while sent - len(seen) > 200 and time.monotonic() < until:  # a busy machine: queues are short
+        drain(0.05)
     if sent % 50 == 0 and select.select([sys.stdin], [], [], 0)[0]:
         stop = True
-drain(1.0)
+until = time.monotonic() + 20
+while len(seen) < sent and time.monotonic() < until:
+    drain(0.2)
 print(sent, sent - len(seen))
 """
 
-#: Keeps one TCP connection talking; prints a line a tenth of a second while it is answered, then
-#: says how long the longest silence was. argv: address, port. Ends when stdin ends.
+#: Keeps one TCP connection talking, then says how often it was answered, and how long the longest
+#: silence was, in seconds in which it was itself awake, and how long ago the last answer was. argv:
+#: address, port. Ends when stdin ends.
 SESSION = """
 import select, socket, sys, time
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5)
 s.setblocking(False)
 print("ready")
-longest, last, sent, back = 0.0, time.monotonic(), 0, 0
+longest, quiet, sent, back, last = 0, 0, 0, 0, time.monotonic()
 while not select.select([sys.stdin], [], [], 0.02)[0]:
+    quiet += 1
     if back == sent:
         s.send(b"x")
         sent += 1
@@ -144,9 +151,8 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
             back += len(s.recv(64))
         except OSError:
             break
-        now = time.monotonic()
-        longest, last = max(longest, now - last), now
-print(back, round(max(longest, time.monotonic() - last), 3))
+        longest, quiet, last = max(longest, quiet), 0, time.monotonic()
+print(back, round(0.02 * max(longest, quiet), 3), round(time.monotonic() - last, 3))
 """
 
 #: Sends packets that answer nothing, from ports of services; stdin: JSON list of

@@ -245,7 +245,10 @@ def query_text(document: Mapping[str, Any]) -> Iterator[Line]:
         for step in way["steps"]:
             yield from _pair_text(step, f"{step['from_zone']} → {step['to_zone']}")
     yield Line()
-    yield Line(text=_total(document, counted(len(document["rows"]), "row")), style="bold")
+    text = counted(len(document["rows"]), "row")
+    if document["ways"]:
+        text += f", {counted(len(document['ways']), 'way')} through other zones"
+    yield Line(text=_total(document, text), style="bold")
 
 
 def matrix_text(document: Mapping[str, Any]) -> Iterator[Line]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.model.errors import ApplyError, VerifyError
+from segctl.model.errors import ApplyError, StalePlanError, VerifyError
 from segctl.model.site import Flow
 from segctl.planning.apply import Order, apply_device
 from segctl.planning.make import plan_device
@@ -101,6 +103,37 @@ def test_a_host_that_restarts_while_it_is_probed_holds_the_earlier_policy(mock: 
     assert rules(mock) == ["c1.f"]
     assert live(mock).state.kept == "same"
     assert apply(mock, FIRST, SECOND).status == "applied"
+
+
+@pytest.mark.parametrize("again", ["reboot", "reload"])
+def test_a_plan_holds_when_the_host_numbers_its_lines_anew(mock: LinuxMock, again: str) -> None:
+    """A number of then may be another line's: lines are deleted by what they say."""
+    other = Flow(id="f", services=(tcp(2222),))
+    apply(mock, SECOND, FIRST)
+    made = plan_device(desired(other), live(mock), PROVIDER)
+    assert re.findall(r"^delete rule .* handle [0-9]+ # .*th,", made.script, re.MULTILINE)
+    before = mock.config_json()
+    if again == "reboot":
+        mock.reboot()
+    else:
+        text = mock.config()
+        assert mock.edit("nft -f -", f"flush ruleset\n{text}").status == 0
+    assert mock.config_json() != before
+    assert apply_device(made, PROVIDER, target_of(mock), progress=print).status == "applied"
+    assert mock.config().count("0x8ae") == 4
+    assert rules(mock) == ["c1.f"]
+    assert plan_device(desired(other), live(mock), PROVIDER).changes == ()
+
+
+def test_a_plan_that_does_not_say_what_it_deletes_is_stale(mock: LinuxMock) -> None:
+    """As segctl 0.1 saved them."""
+    made = plan_device(desired(SECOND), live(mock), PROVIDER)
+    former = replace(made, script=re.sub(r" # .*", "", made.script))
+    assert former.script != made.script
+    before = mock.config()
+    with pytest.raises(StalePlanError, match="lacks lines that the plan deletes: run segctl plan"):
+        apply_device(former, PROVIDER, target_of(mock), progress=print)
+    assert mock.config() == before
 
 
 def test_a_clock_that_jumps_lets_the_guard_go_back_and_is_no_success(mock: LinuxMock) -> None:

@@ -9,10 +9,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segctl.model.durations import format_duration
-from segctl.model.errors import ApplyError, ConnectError, DeviceError, LostLockError, UnknownError
+from segctl.model.errors import (
+    ApplyError,
+    ConnectError,
+    DeviceError,
+    LostLockError,
+    StalePlanError,
+    UnknownError,
+)
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.kept import table_digest
 from segctl.providers.nftables.line import SHORT
+from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.locking import Locking
 from segctl.providers.nftables.records import (
     Applied,
@@ -22,7 +30,7 @@ from segctl.providers.nftables.records import (
     new_key,
     remembered,
 )
-from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH, transactions
+from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH, numbered, transactions
 from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
@@ -76,6 +84,7 @@ class Pushing(Locking):
 
         Raises:
             ApplyError: nft refuses it, or another push is pending; nothing of it is live.
+            StalePlanError: the table has no such line as it deletes; nothing of it is live.
             LostLockError: another run holds the lock by now; nothing of it is live.
             ConnectError: the connection ended; what had begun was taken back.
             UnknownError: the connection ended, and it is unknown whether the push is live.
@@ -90,8 +99,8 @@ class Pushing(Locking):
             plan=self._run.plan_id,
             probes=self._run.probes,
         )
-        data = self._composed(script, mine, push).encode()
         self._before_live()
+        data = self._composed(script, mine, push).encode()
         if self._records.pushed:
             raise ApplyError(
                 self._target.name,
@@ -127,7 +136,13 @@ class Pushing(Locking):
     def _composed(self, script: str, mine: Held, push: Pushed) -> str:
         """Return the script with the lines that prove the lock and record the push."""
         try:
-            prepare, switch, clean = transactions(script)
+            here = numbered(script, lambda: read_table(self._table_text))
+            prepare, switch, clean = transactions(here)
+        except LookupError as error:
+            raise StalePlanError(
+                f"{self._target.name}: table {names.TABLE} lacks lines that the plan deletes: "
+                "run segctl plan again"
+            ) from error
         except ValueError as error:
             raise ApplyError(
                 self._target.name, f"the script was not written by segctl: {error}"

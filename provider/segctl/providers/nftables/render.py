@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter as Tally
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from segctl.providers.nftables.interpret import rule_order, services_of
 from segctl.providers.nftables.table import Chain, Counter, Line, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.policy import Item
@@ -41,6 +42,11 @@ _LAST_MARK = 0xFFFF
 _UNORDERED = ("out_", "may_", "fun_", "erq_", "era_")
 _COMMAND = re.compile(
     r"(?:(?:add|flush|delete) (?:table|chain|rule|set|map|counter|element)) inet segctl(?: .*)?"
+)
+#: A command that deletes a line by its number; segctl up to 0.1 did not write what it says.
+_DELETION = re.compile(
+    rf"^(?P<command>delete rule {names.TABLE} (?P<chain>\S+) handle) [0-9]+(?: # (?P<line>.*))?$",
+    re.MULTILINE | re.ASCII,
 )
 
 
@@ -244,7 +250,16 @@ def _remove_lines(live: Table, wanted: Table, rewritten: Iterable[str], phases: 
             for line in reversed(live.chains[name].lines):
                 if surplus[line] > 0:
                     surplus[line] -= 1
-                    phases.switch.append(f"delete rule {names.TABLE} {name} handle {line.handle}")
+                    phases.switch.append(_deletion(name, line))
+
+
+def _deletion(chain: str, line: Line) -> str:
+    """Return the command that deletes a line, and what the line says, for `numbered`."""
+    return f"delete rule {names.TABLE} {chain} handle {line.handle} # {_said(line)}"
+
+
+def _said(line: Line) -> str:
+    return str(line).encode("unicode_escape").decode("ascii")
 
 
 def _add_lines(live: Table, wanted: Table, rewritten: Iterable[str], phases: _Phases) -> None:
@@ -388,6 +403,27 @@ def _remove_sets(live: Table, wanted: Table, phases: _Phases) -> None:
             phases.switch.append(line)
         else:
             phases.clean.append(line)
+
+
+def numbered(text: str, live: Callable[[], Table]) -> str:
+    """Return a script that deletes the same lines of a table by the numbers they have there now.
+
+    A host numbers its lines anew when it loads the table: a number of then may be another line's.
+
+    Raises:
+        LookupError: a line to delete is not in the table, or the script does not say what it is.
+    """
+    if not _DELETION.search(text):
+        return text
+    held: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for name, chain in live().chains.items():
+        for line in chain.lines:
+            held[name, _said(line)].append(line.handle)
+
+    def now(found: re.Match[str]) -> str:
+        return f"{found['command']} {held[found['chain'], found['line'] or ''].pop()}"
+
+    return _DELETION.sub(now, text)
 
 
 def transactions(text: str) -> tuple[str, str, str]:
