@@ -36,7 +36,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "a role without rights": (
         {"kind": "unauthorized", "type": "config"},
         "auth",
-        r"Unauthorized|rights",
+        r"the XML API right 'Configuration'",
     ),
     "an operational command refused": (
         {"kind": "error", "type": "op", "code": "17", "message": "show is unexpected"},

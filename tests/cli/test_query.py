@@ -171,6 +171,7 @@ def test_third_zones(applied: Plant) -> None:
     assert {row["rule"] for row in way["steps"][1]["rows"]} == {"plant.replication.tls"}
     out = applied("query", *words, "--pivot", "1").out
     assert "by way of plant/control → plant/supervisory → plant/dmz: permitted\n" in out
+    assert out.endswith("0 rows, 1 way through other zones\n")
 
 
 def test_snapshots_answer_for_devices(applied: Plant) -> None:

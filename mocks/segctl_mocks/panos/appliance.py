@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from segctl_mocks.panos import answers, content, phash
+from segctl_mocks.panos import answers, content, phash, roles
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.commit import Committer
@@ -287,6 +287,10 @@ class Device:
         self.requests.append(request)
         if not user:
             return self._refuse_credentials(params, basic)
+        try:
+            roles.refuse(self.running, request)
+        except ApiError as error:
+            return error.answer()
         return self._answer(request, params)
 
     def handle_as(self, user: str, params: Mapping[str, str]) -> Answer:

@@ -59,6 +59,16 @@ _READ_COMMANDS = re.compile(
     r"</external-list></system></request>\Z"
 )
 
+#: What admin roles call the right to a type of request: the vendor's help on admin role profiles.
+_RIGHTS = {
+    "config": "Configuration",
+    "op": "Operational Requests",
+    "commit": "Commit",
+    "log": "Log",
+    "report": "Report",
+    "user-id": "User-ID Agent",
+}
+
 
 def is_write(params: Mapping[str, str]) -> bool:
     """Whether a request could change the device; anything not known to be harmless could."""
@@ -179,7 +189,7 @@ class Wire:
     def _checked(self, form: Form, params: Mapping[str, str]) -> Answer:
         key = params.get("key", "")
         answer = _without(key, self._recorded(form, said.request(params), key))
-        self._check(answer, write=not form.keep)
+        self._check(answer, params.get("type", ""), write=not form.keep)
         return answer
 
     def _recorded(self, form: Form, asked: str, key: str) -> Answer:
@@ -201,7 +211,7 @@ class Wire:
             )
         return answer
 
-    def _check(self, answer: Answer, *, write: bool) -> None:
+    def _check(self, answer: Answer, kind: str, *, write: bool) -> None:
         name = self.target.name
         if answer.status == _TOO_MANY and write:
             raise BusyError(name, "is busy: it accepts no more requests for now (HTTP 429)")
@@ -222,10 +232,11 @@ class Wire:
                 name, f"answers HTTP {answer.status}: its management service is not up"
             )
         if _UNAUTHORIZED.match(answer.body):
+            also = ", also for changes" if write and kind in ("config", "op") else ""
             raise AuthError(
                 name,
-                f"does not let {self.target.user!r} do this: give its admin role XML API rights "
-                "for configuration and operational requests, and for commit to apply",
+                f"does not let {self.target.user!r} do this: give its admin role the XML API right "
+                f"{_RIGHTS.get(kind, kind)!r}{also}",
             )
         if "xml" not in answer.content_type:
             raise ParseError(
