@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.model.errors import StalePlanError
+from segctl.model.errors import ForeignChangesError, StalePlanError
 from segctl.model.site import Schedule
 from segctl.planning.freshness import managed
 from segctl.testing import apply, plan, reach, read
@@ -246,6 +246,16 @@ def test_a_change_that_is_not_committed_counts(panos: PanosHarness, bench: Panos
     bench.mock.edit("set", spot.container, spot.element(ADDRESS))
     stays(panos, bench, {ADDRESS: "address"})
     assert bench.mock.device.journal.changes
+
+
+def test_one_in_our_own_system_that_is_not_committed_is_refused(
+    panos: PanosHarness, bench: PanosBench
+) -> None:
+    spot = next(spot for spot in SPOTS if spot.path[:3] == ("rulebase", "nat", "rules"))
+    bench.mock.edit("set", spot.container, spot.element(ADDRESS))
+    made = plan(panos, bench, NOTHING)
+    with pytest.raises(ForeignChangesError, match=r"uncommitted changes in vsys1 \(/config/"):
+        apply(panos, bench, made)
 
 
 def test_a_reference_made_after_planning_makes_the_plan_stale(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -105,8 +106,18 @@ SWARMS: Mapping[str, tuple[Callable[[int], bytes], bytes, bytes]] = {
 }
 
 
+def comments_first(size: int) -> Answer:
+    """Return an answer of `size` bytes with comments before its root element."""
+    comments = b"<!---->" * (_BLOCK // 7)
+    return Answer(
+        itertools.chain(itertools.repeat(comments, size // len(comments)), [_HEAD, _TAIL])
+    )
+
+
 def answer(swarm: str, size: int) -> Answer:
     """Return an answer of `size` bytes."""
+    if swarm == "comments first":
+        return comments_first(size)
     piece, head, tail = SWARMS[swarm]
     return Answer(_many(piece, head, tail, size))
 

@@ -53,6 +53,8 @@ DEFAULT_FILES: Final = (
 )
 #: Most bytes of a known_hosts file: 16 MiB hold more than 100,000 keys.
 _LARGEST: Final = 1 << 24
+#: Most bytes of a packet: OpenSSH sends and takes 256 KiB at most.
+_LARGEST_PACKET: Final = 1 << 20
 #: Algorithms that prove a key of one kind.
 _FAMILIES: Final = (ALGORITHMS[:1], ALGORITHMS[1:4], ALGORITHMS[4:])
 
@@ -301,7 +303,7 @@ def _verified(base: Any, proof: _Proof) -> Any:
     """Return netmiko's class for a platform, on a transport that requires this proof."""
     import paramiko
 
-    transport = _transport(paramiko.Transport, proof)
+    transport = _transport(paramiko.Transport, _packets(), proof)
 
     class Policy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc] # the base is untyped
         """Checks that the proof was given; paramiko asks, since its own lists hold no key."""
@@ -339,13 +341,43 @@ def _verified(base: Any, proof: _Proof) -> Any:
     return Verified
 
 
-def _transport(base: Any, proof: _Proof) -> Any:
+def _packets() -> Any:
+    """Return paramiko's reader of packets, which takes none larger than `_LARGEST_PACKET`.
+
+    Their length comes first, up to 4 GiB, before a host has proved anything; paramiko would store
+    whatever follows.
+    """
+    import paramiko
+    from paramiko.packet import Packetizer
+
+    class Packets(Packetizer):  # type: ignore[misc] # the base is untyped
+        """Refuses a packet that no host sends."""
+
+        def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 - the base's signature
+            """Read so many bytes.
+
+            Raises:
+                SSHException: they are more than a packet has.
+            """
+            if n > _LARGEST_PACKET:
+                raise paramiko.SSHException(f"it announces a packet of {n} bytes")
+            packets: Any = super()
+            read: bytes = packets.read_all(n, check_rekey)
+            return read
+
+    return Packets
+
+
+def _transport(base: Any, packets: Any, proof: _Proof) -> Any:
     """Return paramiko's transport, which requires a proof at every key exchange."""
 
     class Transport(base):  # type: ignore[misc] # the base is untyped
         """Offers the proof's algorithms and has each answer judged."""
 
         verified = False
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs, packetizer_class=packets)
 
         @property
         def preferred_keys(self) -> tuple[str, ...]:

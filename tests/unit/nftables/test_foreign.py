@@ -96,3 +96,46 @@ def test_rules_of_iptables_are_not_taken_for_harmless() -> None:
     assert of({"xt": {"type": "target", "name": "CONNMARK"}}) == ["error"]
     assert of({"xt": {"type": "match", "name": "connmark"}}) == []
     assert of({"xt": None}) == ["note"]
+
+
+def _chains(number: int, last: str) -> str:
+    """Return a table of many chains that set marks, each of which leads to the next."""
+    base = {"hook": "forward", "type": "filter", "prio": 0, "policy": "accept"}
+    mark = {"mangle": {"key": {"ct": {"key": "mark"}}, "value": 1}}
+    whole = {"family": "inet", "table": "theirs"}
+    chains = [
+        {"chain": {**whole, "name": f"c{n}", **(base if n == 0 else {})}} for n in range(number)
+    ]
+    rules = [
+        {"rule": {**whole, "chain": f"c{n}", "expr": [mark, {"goto": {"target": f"c{n + 1}"}}]}}
+        for n in range(number)
+    ]
+    other = {"rule": {**whole, "chain": "other", "expr": [{last: None}]}}
+    return json.dumps({"nftables": [*chains, *rules, other]})
+
+
+def test_a_table_of_thousands_of_chains_is_judged() -> None:
+    """Each has one finding; the time must not grow with the cube of their number."""
+    before, after = (
+        [
+            one
+            for one in live(foreign={"inet theirs": _chains(3000, last)}).findings
+            if OURS in one.message
+        ]
+        for last in ("accept", "drop")
+    )
+    assert len({one.subject for one in before}) == 3000
+    assert not {one.about for one in before} & {one.about for one in after}
+
+
+def test_chains_that_lead_elsewhere_do_not_count_where_there_are_few() -> None:
+    before, after = (
+        [
+            one
+            for one in live(foreign={"inet theirs": _chains(5, last)}).findings
+            if OURS in one.message
+        ]
+        for last in ("accept", "drop")
+    )
+    assert len(before) == 5
+    assert [one.about for one in before] == [one.about for one in after]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from segctl.model.errors import ParseError
+from segctl.providers.nftables import NftablesProvider
+from segctl.providers.nftables.session import NftSession
+from segctl.providers.state import UNREAD
 from segctl.system.loading import weight
 from support.nft_answers import GOOD
 from support.ssh_server import Manners, Visit, serving
@@ -110,3 +117,48 @@ def test_a_listing_of_ten_thousand_rules_is_light_enough() -> None:
     lines = rule * (15 * MB // len(rule))
     assert 15 * MB // len(rule) > 60_000
     assert weight(lines) < 2.5 * 128 * MB
+
+
+def _of_marks(number: int) -> str:
+    """Return a table of others with rules that set marks by so many maps."""
+    whole = {"family": "inet", "table": "theirs"}
+    base = {"hook": "forward", "type": "filter", "prio": 0, "policy": "accept"}
+    maps = [{"map": {**whole, "name": f"m{n}", "type": "ipv4_addr"}} for n in range(number)]
+    marks = [
+        {"mangle": {"key": {"ct": {"key": "mark"}}, "value": {"map": {"data": f"@m{n}"}}}}
+        for n in range(number)
+    ]
+    rule = {"rule": {**whole, "chain": "c", "expr": marks}}
+    return json.dumps({"nftables": [{"chain": {**whole, "name": "c", **base}}, *maps, rule]})
+
+
+@pytest.mark.parametrize(("number", "size"), [(5, 300_000), (300, 10)])
+def test_all_sets_of_others_are_bounded_together(number: int, size: int) -> None:
+    """One by one each may be small enough; all of them are kept until the table is judged."""
+    listing = _of_marks(number)
+
+    def behave(visit: Visit) -> None:
+        found = re.search(r"'([0-9a-f]{32})'( 'inet theirs')?", visit.command)
+        if found is None:
+            visit.data(json.dumps({"nftables": [{"metainfo": {"a": "x" * size}}]}).encode())
+        else:
+            said = GOOD | {"chains": (listing, "0")}
+            said = {"inet theirs": (listing, "0")} if found[2] else said
+            for name, (text, code) in said.items():
+                visit.data(f"\n{found[1]} begin {name}\n{text}\n{found[1]} end {code}\n".encode())
+        visit.status()
+        visit.eof()
+        visit.close()
+
+    with serving(Manners(behave)) as target:
+        session = NftSession(
+            replace(target, max_answer=3 * MB), read_only=True, progress=lambda _: None
+        )
+        with closing(session):
+            if number == 5:
+                with pytest.raises(ParseError, match="segctl_max_answer_mb"):
+                    session.read()
+                return
+            live = NftablesProvider().parse(session.read())
+    (found,) = [one for one in live.findings if one.kind == UNREAD]
+    assert "more than 200 sets" in found.message

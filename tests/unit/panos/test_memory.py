@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.model.errors import ConnectError, ParseError, UnknownError
-from segctl.providers.panos import PanosProvider
+from segctl.providers.panos import PanosProvider, user_groups
 from segctl.providers.panos.budget import MAX_ANSWER, Budget
+from segctl.providers.panos.filled import by_name
+from segctl.providers.panos.parse import stream
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.panos.snapshot import Snapshot
 from segctl_mocks import Answer, PanosMock
@@ -78,6 +80,58 @@ def test_a_hostile_pushed_policy_is_not_read_before_it_takes_the_memory(
     done = read_by_another_process(mock)
     assert (done["code"], done["read"]) == ("", 1), done
     assert float(str(done["peak"])) < MOST
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize(
+    ("where", "swarm", "size"),
+    [
+        ("/network", "empty elements", 20 << 20),  # a tree of what may refer to our objects
+        ("/deviceconfig", "depth", 20 << 20),
+        ("<changes>", "comments first", 15 << 20),  # searched for a DTD
+    ],
+)
+def test_no_other_answer_takes_the_memory(
+    where: str, swarm: str, size: int, mock: PanosMock
+) -> None:
+    def hostile(params: Mapping[str, str]) -> Answer | None:
+        asked = params.get("xpath", "") + params.get("cmd", "")
+        return answer(swarm, size) if where in asked else None
+
+    answering(mock, hostile)
+    done = read_by_another_process(mock)
+    assert float(str(done["peak"])) < MOST, done
+
+
+@pytest.mark.parametrize("beside", ["before", "after", "after the end"])
+def test_what_stands_beside_the_result_is_counted(beside: str) -> None:
+    """It stays in memory as long as the result does."""
+    many, result = b"<a/>" * 20_000, b"<result><entry name='vsys1'/></result>"
+    inner = many + result if beside == "before" else result + many
+    inner = result if beside == "after the end" else inner
+    body = b"<response status='success'>" + inner + b"</response>"
+    body += b"<!---->" * 20_000 if beside == "after the end" else b""
+    assert len(body) + 12 * body.count(b"<") < 1 << 20
+    with pytest.raises(ParseError, match="more than 1 MiB of memory"):
+        stream("fw1", body, "entry", Budget("fw1", 1 << 20))
+
+
+def test_a_name_that_an_answer_repeats_is_put_together_once() -> None:
+    """Appending each to those before it copies terabytes."""
+    entries = b"<entry name='g'>" + b"x" * 1000
+    part = b"<address-group>" + entries * 40_000 + b"</address-group>"
+    assert len(by_name([part], b"address-group")[b"g"]) > 40_000_000
+
+
+def test_a_list_of_groups_of_users_with_a_million_parts_is_not_searched() -> None:
+    rules = (
+        b"<security><rules><entry name='r'><source-user><member>ops</member></source-user>"
+        b"</entry></rules></security>"
+    )
+    found = user_groups.ask(lambda _: b"<>xx" * 700_000, [rules], "vsys1")
+    ((part, why),) = found.items()
+    assert part == "user groups refused"
+    assert b"more than 600000 parts" in why
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+import socket
+import struct
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +18,14 @@ import pytest
 
 from segctl.model.errors import ApplyError, AuthError, ConnectError, ParseError
 from segctl.transports import ssh_exec as ssh
+from segctl.transports.credentials import Secret
 from segctl.transports.ssh_exec import SshSession
+from segctl.transports.target import Target
 from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
-
-    from segctl.transports.target import Target
 
 DATA = b"".join(b"line %d\n" % number for number in range(200))
 #: Calls of this many ends of a command, in any order that ends with the close.
@@ -375,3 +377,30 @@ def test_a_session_leaves_no_secret_with_the_library() -> None:
         with pytest.raises(AuthError), _session(wrong):
             pass
     assert len(logging.getLogger("netmiko").filters) == held
+
+
+def test_a_packet_that_no_host_sends_is_refused_before_it_is_stored() -> None:
+    """Whoever answers, or stands in between, has proved nothing yet."""
+
+    def announce() -> None:
+        line, _ = server.accept()
+        with line, suppress(OSError):
+            line.sendall(b"SSH-2.0-large\r\n" + struct.pack(">I", 0x7FFF_FFFC))
+            while True:
+                line.sendall(bytes(1 << 16))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=announce, daemon=True)
+        thread.start()
+        target = Target(
+            name="gw1",
+            host="127.0.0.1",
+            port=server.getsockname()[1],
+            user="operator",
+            password=Secret("secret"),
+            ssh_fingerprint="SHA256:none",
+            timeout=30,
+        )
+        with pytest.raises(ConnectError, match="announces a packet of 2147483"), _session(target):
+            pass
+        thread.join()

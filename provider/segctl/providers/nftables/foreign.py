@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import ParseError, Problem
@@ -19,14 +19,24 @@ from segctl.providers.nftables.listing import digest_of, entries, hook_of, shape
 from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from segctl.providers.nftables.document import Document
+
+    #: What the rules of a chain have of `_VERDICTS`, and the chains to which they lead.
+    _Told: TypeAlias = tuple[frozenset[str], frozenset[str]]
 
 _HOOKS = frozenset({"forward", "ingress", "egress", "prerouting", "postrouting"})
 #: Hooks where a forwarded connection can be marked: the host's own ICMP errors about it go out.
 _MARKING = _HOOKS | {"input", "output"}
 _ALL_BITS = 0xFFFFFFFF
+#: More chains that write our half of the mark in one table are not told apart in digests.
+_MANY = 64
+#: What a rule may do to a packet, as it stands in JSON.
+_VERDICTS = ("drop", "reject", "accept")
+_TARGET = re.compile(r'"target": ?("(?:[^"\\]|\\.)*")')
+_NAMED = re.compile(r'"@([^"\\]+)"')
 
 
 def hooked_tables(chains: str) -> list[str]:
@@ -110,37 +120,81 @@ class _Listed:
 
     def sets(self) -> tuple[tuple[str, str], ...]:
         """Return the kinds and names of the sets and maps that rules name."""
-        text = json.dumps(self.lines)
+        named = {name for rules in self.lines.values() for name in _named(json.dumps(rules))}
         return tuple(
             (kind, str(values["name"]))
             for kind, values in self.objects
-            if kind in ("set", "map") and f'"@{values["name"]}"' in text
+            if kind in ("set", "map") and values["name"] in named
         )
 
-    def deciding(self, chain: str) -> str:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deciding:
+    """What decides which packets the rules of some chains of a table meet.
+
+    `onward` has the chains to which the rules of each lead, `back` those from which they are
+    reached; `named` the sets and maps that they name. All of it is found once: a table may have
+    thousands of chains.
+    """
+
+    listed: _Listed
+    apart: bool
+    maps: Mapping[str, str]
+    onward: Mapping[str, set[str]]
+    back: Mapping[str, set[str]]
+    named: Mapping[str, set[str]]
+    known: dict[frozenset[str], str] = field(default_factory=dict[frozenset[str], str])
+
+    @classmethod
+    def of(cls, listed: _Listed, chains: Sequence[str]) -> _Deciding:
+        """Return it for these chains of a table."""
+        told = {name: json.dumps(rules) for name, rules in listed.lines.items()}
+        maps = {n: listed.elements.get(f"{listed.table} {n}", "") for _, n in listed.sets()}
+        within = {name: _targets(held) for name, held in maps.items()}
+        named = {name: maps.keys() & _named(text) for name, text in told.items()}
+        onward: dict[str, set[str]] = {}
+        back: dict[str, set[str]] = {name: set() for name in told}
+        for name, text in told.items():
+            onward[name] = _targets(text).union(*(within[one] for one in named[name])) & told.keys()
+            for one in onward[name]:
+                back[one].add(name)
+        return cls(
+            listed=listed,
+            apart=len(chains) <= _MANY,
+            maps=maps,
+            onward=onward,
+            back=back,
+            named=named,
+        )
+
+    def digest(self, chain: str) -> str:
         """Return a digest of everything that decides which packets a chain's rules meet.
 
         That is every chain that leads to it or that these lead to, with its hook, its priority and
-        its policy, and what the sets and maps hold that they name.
+        its policy, and what the sets and maps hold that they name. Where a table has many such
+        chains, it is all of them: a digest for each would take the time of their number squared.
         """
-        told = {name: json.dumps(rules) for name, rules in self.lines.items()}
-        maps = {name: self.elements.get(f"{self.table} {name}", "") for _, name in self.sets()}
-        for name, text in told.items():
-            told[name] += "".join(held for one, held in maps.items() if f'"@{one}"' in text)
-        leading = _closed({chain}, lambda of: [n for n, t in told.items() if _leads(t, of)])
-        around = _closed(leading, lambda of: [n for n in told if _leads(told.get(of, ""), n)])
-        used = {one for one in maps if any(f'"@{one}"' in told.get(name, "") for name in around)}
+        key = frozenset[str]()
+        if self.apart:
+            key = frozenset(_closed(_closed({chain}, self.back), self.onward))
+        if key not in self.known:
+            self.known[key] = self._digest(key or frozenset(self.onward))
+        return self.known[key]
+
+    def _digest(self, around: frozenset[str]) -> str:
+        used = {one for name in around for one in self.named.get(name, ())}
+        objects = self.listed.objects
         parts = [
             [kind, values.get("name"), hook_of(values)]
             if kind == "chain"
             else [kind, values.get("chain"), values.get("expr")]
-            for kind, values in self.objects
+            for kind, values in objects
             if (kind == "chain" and values.get("name") in around)
             or (kind == "rule" and values.get("chain") in around)
         ]
         parts += [
-            [kind, values, list(entries(held)) if (held := maps.get(str(values["name"]))) else ""]
-            for kind, values in self.objects
+            [kind, values, list(entries(held)) if (held := self.maps[values["name"]]) else ""]
+            for kind, values in objects
             if kind in ("set", "map") and values["name"] in used
         ]
         return digest_of(parts)
@@ -160,19 +214,24 @@ def sets_of_marks(table: str, listing: str) -> tuple[tuple[str, str], ...]:
         return listed.sets() if listed.taking else ()
 
 
-def _closed(names: set[str], following: Callable[[str], list[str]]) -> set[str]:
+def _closed(names: set[str], following: Mapping[str, set[str]]) -> set[str]:
     """Return names with all that follow from them."""
     found, waiting = set(names), list(names)
     while waiting:
-        more = set(following(waiting.pop())) - found
+        more = following.get(waiting.pop(), set[str]()) - found
         found |= more
         waiting += more
     return found
 
 
-def _leads(text: str, chain: str) -> bool:
-    """Whether rules, as JSON, jump or go to a chain."""
-    return re.search(rf'"target": ?{re.escape(json.dumps(chain))}', text) is not None
+def _targets(text: str) -> set[str]:
+    """Return the chains to which rules or elements, as JSON, jump or go."""
+    return {str(json.loads(found[1])) for found in _TARGET.finditer(text)}
+
+
+def _named(text: str) -> set[str]:
+    """Return the sets and maps that rules, as JSON, name."""
+    return {found[1] for found in _NAMED.finditer(text)}
 
 
 def _table_findings(listed: _Listed) -> Iterator[Problem]:
@@ -187,15 +246,16 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
                 subject=table,
             )
     yield from _mark_findings(listed)
+    told: dict[str, _Told] = {}
     for kind, chain in objects:
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
-        reached = "".join(_reached(str(chain["name"]), lines))
+        reached = _reached(str(chain["name"]), lines, told)
         where = (
             f"chain {chain['name']} of table {table} "
             f"(hook {chain['hook']}, priority {chain.get('prio')})"
         )
-        drops = chain.get("policy") == "drop" or '"drop"' in reached or '"reject"' in reached
+        drops = chain.get("policy") == "drop" or bool(reached & {"drop", "reject"})
         if drops:
             how = "by policy" if chain.get("policy") == "drop" else "in a rule"
             yield Problem(
@@ -205,7 +265,7 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
                 severity="warning",
                 subject=f"{table} {chain['name']}",
             )
-        elif '"accept"' in reached and chain["hook"] == "forward":
+        elif "accept" in reached and chain["hook"] == "forward":
             yield Problem(
                 message=f"{where} accepts packets; table {names.TABLE} still judges them",
                 severity="note",
@@ -215,8 +275,10 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
 
 def _mark_findings(listed: _Listed) -> Iterator[Problem]:
     """Report rules that write our half of the connection mark, wherever they are."""
-    table = listed.table
-    for chain in listed.taking:
+    table, taking = listed.table, listed.taking
+    decided = _Deciding.of(listed, taking) if taking else None
+    digests = {} if decided is None else {chain: decided.digest(chain) for chain in taking}
+    for chain, digest in digests.items():
         yield Problem(
             message=f"a rule in chain {chain} of table {table} sets bits of the connection "
             f"mark that are segctl's (0x{MASK:08x}): they say which rule has judged it",
@@ -225,7 +287,7 @@ def _mark_findings(listed: _Listed) -> Iterator[Problem]:
             "a VALUE below 0x10000",
             severity="error",
             subject=f"{table} {chain}",
-            about=("mark", table, chain, listed.deciding(chain)),
+            about=("mark", table, chain, digest),
         )
     statements = (one for rules in listed.lines.values() for rule in rules for one in rule)
     if any("xt" in one and not one["xt"] for one in statements):
@@ -265,13 +327,21 @@ def _kept(value: Any) -> int:
     return kept
 
 
-def _reached(start: str, lines: Mapping[str, list[Any]]) -> Iterator[str]:
-    waiting, seen = [start], set[str]()
+def _reached(start: str, lines: Mapping[str, list[Any]], told: dict[str, _Told]) -> set[str]:
+    """Return which words of `_VERDICTS` the rules have that a chain leads to.
+
+    `told` remembers each chain.
+    """
+    waiting, seen = [start], {start}
+    verdicts: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        text = json.dumps(lines.get(name, []))
-        yield text
-        waiting += [other for other in lines if f'"target": "{other}"' in text]
+        if name not in told:
+            text = json.dumps(lines.get(name, []))
+            words = frozenset(word for word in _VERDICTS if f'"{word}"' in text)
+            told[name] = words, frozenset(_targets(text) & lines.keys())
+        words, targets = told[name]
+        verdicts |= words
+        waiting += targets - seen
+        seen |= targets
+    return verdicts

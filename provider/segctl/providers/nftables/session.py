@@ -49,6 +49,8 @@ _CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
 _NOTHING = Answer(code=1, out="", err="")
 #: Reading an answer may take this many times its largest size in memory.
 _HEAVY = 2.5
+#: So many sets of others are listed by themselves, each with a command of its own.
+_MOST_SETS = 200
 #: Characters that no listing contains, and that take six bytes each in a document.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -192,23 +194,31 @@ class NftSession(Pushing):
         One that cannot be listed makes its table `unread`.
         """
         found: dict[str, str] = {}
+        limit = self._target.max_answer // SHARE  # of all of them: they are kept together
+        asked = 0
         for table, listing in foreign.items():
             try:
                 named = sets_of_marks(table, listing)
             except ValueError:
                 continue  # the parser says what is wrong with it
+            if asked + len(named) > _MOST_SETS:
+                unread[table] = f"its rules that set marks rest on more than {_MOST_SETS} sets"
+                continue
             for kind, name in named:
                 command = f" -j list {kind} {table} {name}"
                 if not re.fullmatch(commands.LIST, command, re.ASCII):
                     unread[table] = f"the name of its {kind} {name!r} is unusual"
-                    continue
-                limit = self._target.max_answer // SHARE
-                answer = self._ssh.run(f"{self._nft}{command}", label="read set", limit=limit)
+                    break
+                asked += 1
+                left = limit - sum(map(len, found.values()))
+                answer = self._ssh.run(
+                    f"{self._nft}{command}", label="read set", limit=max(left, 1)
+                )
                 if answer.code != 0:
                     unread[table] = f"its {kind} {name} cannot be listed: {answer.reason}"
-                    continue
-                self._check_light(answer.out)
+                    break
                 found[f"{table} {name}"] = answer.out
+                self._check_light("".join(found.values()))
         return found
 
     def _standing(self, answers: Mapping[str, Answer], table: str) -> Mapping[str, Any]:

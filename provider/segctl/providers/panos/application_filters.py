@@ -17,6 +17,7 @@ from lxml import etree
 from segctl.model.errors import ConnectError, DeviceError, ParseError
 from segctl.model.filled import Selection
 from segctl.providers.panos import elements, filled, pushed
+from segctl.providers.panos.budget import Budget, is_too_much
 from segctl.providers.panos.small import refuse_dtd, small
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _KIND: Final = b"application-filter"
 _CHUNK: Final = 1 << 16
 #: More than any content has: 9149 has about 7,000.
 _MOST: Final = 30_000
+#: Most nodes that are kept of them: more would not be read, see `refuse_swarm`.
+_MOST_NODES: Final = 300_000
 #: Columns of a filter with several values, and the element of an application with its value.
 _COLUMNS: Final = ("category", "subcategory", "technology", "risk")
 #: Flags of a filter, and the element of an application that each asks for.
@@ -89,10 +92,7 @@ def in_use(configured: Iterable[bytes]) -> frozenset[str]:
     if not any(b"<" + _KIND in part for part in parts):
         return frozenset()
     filters = {name for part in parts for name, _ in filled.entries(part, _KIND)}
-    groups: dict[bytes, bytes] = {}
-    for part in parts:
-        for name, body in filled.entries(part, b"application-group"):
-            groups[name] = groups.get(name, b"") + body
+    groups = filled.by_name(parts, b"application-group")
     named = (name for part in parts for name in filled.in_rules(part, (b"application",)))
     used = filled.with_members(named, groups)
     return frozenset(name.decode() for name in filters & used)
@@ -107,27 +107,38 @@ def _reduced(answer: bytes) -> bytes:
     refuse_dtd("", answer)
     parser = etree.XMLPullParser(events=("end",), tag="entry", resolve_entities=False)
     kept = etree.Element("application")
+    budget, held = Budget(""), 0
+    root: Element | None = None
     try:
         for start in range(0, len(answer), _CHUNK):
-            parser.feed(answer[start : start + _CHUNK])
+            chunk = answer[start : start + _CHUNK]
+            budget.feed(chunk)
+            parser.feed(chunk)
             for _, entry in cast("Iterable[tuple[str, Element]]", parser.read_events()):
+                root = entry.getroottree().getroot() if root is None else root
                 parent = entry.getparent()
                 if parent is not None and parent.tag == "application":
-                    _keep(kept, entry)
+                    held += _keep(kept, entry)
                     _free(entry, parent)
+                if len(kept) > _MOST or held > _MOST_NODES:
+                    raise ParseError("", f"the device lists more than {_MOST} applications")
+            budget.check(len(kept), root)
         root = parser.close()
     except etree.XMLSyntaxError as error:
         message = f"the answer with the predefined applications is not complete XML: {error}"
         raise ParseError("", message) from error
     if root.get("status") != "success":
         raise ParseError("", f"refuses to show its applications: {elements.reason(root)}")
-    if not 0 < len(kept) <= _MOST:
-        raise ParseError("", f"the device lists {len(kept)} predefined applications")
+    if not len(kept):
+        raise ParseError("", "the device lists 0 predefined applications")
     return b'<response status="success"><result>' + etree.tostring(kept) + b"</result></response>"
 
 
-def _keep(kept: Element, entry: Element) -> None:
-    """Add what filters need of an entry; a flag that is not set needs no place."""
+def _keep(kept: Element, entry: Element) -> int:
+    """Add what filters need of an entry, and return how many nodes that takes.
+
+    A flag that is not set needs no place.
+    """
     one = etree.SubElement(kept, "entry", name=entry.get("name", ""))
     for child in entry:
         text = (child.text or "").strip()
@@ -137,6 +148,7 @@ def _keep(kept: Element, entry: Element) -> None:
         found = entry.find(path)
         if found is not None:
             _members(one, path.split("/"), elements.members(found))
+    return sum(1 for _ in one.iter())
 
 
 def _members(one: Element, path: Sequence[str], texts: Iterable[str]) -> None:
@@ -173,7 +185,11 @@ def read(
     parts = snapshot.parts
     if PART not in parts and PART + filled.REFUSED not in parts:
         return {}, {}
-    held = [bytes(parts[name]) for name in pushed.CONFIGURED if name in parts]
+    held = [
+        bytes(parts[name])
+        for name in pushed.CONFIGURED
+        if name in parts and not is_too_much(parts[name], snapshot.limit)
+    ]
     used = in_use(held)
     if PART + filled.REFUSED in parts:
         why = bytes(parts[PART + filled.REFUSED]).decode(errors="replace")

@@ -63,7 +63,8 @@ class Budget:
     def check(self, items: int, tree: Element | None, *, now: bool = False) -> None:
         """Estimate what is kept: `items` taken so far, and the remaining tree.
 
-        The tree is counted again once as much input has arrived as it held last time.
+        The tree is counted again once as much input has arrived as it held last time: the whole
+        document of which `tree` is a part. Without a part, all that was fed may be in it.
 
         Raises:
             ParseError: the estimate exceeds the limit.
@@ -72,7 +73,7 @@ class Budget:
             self._items, self._since = items, 0
         if self._tags < self._next and self._bytes < self._next_bytes and not now:
             return
-        waiting = 0 if tree is None else sum(1 for _ in tree.iter())
+        waiting = self._tags if tree is None else _nodes(tree)
         self._next = self._tags + max(_STEP, waiting)
         self._next_bytes = self._bytes + max(_LONGEST, waiting * _STEP // 1024)
         taken = self._before + self._bytes + _TAG * self._tags + _ITEM * items
@@ -92,10 +93,22 @@ class Budget:
         """
         self._since = 0
         self.check(items, tree, now=True)
-        waiting = 0 if tree is None else sum(1 for _ in tree.iter())
+        waiting = 0 if tree is None else _nodes(tree)
         self._before += self._bytes + _TAG * self._tags + _ITEM * items + _ELEMENT * waiting
         self._bytes = self._tags = self._items = self._unbroken = 0
         self._next, self._next_bytes = _STEP, _LONGEST
+
+
+def _nodes(tree: Element) -> int:
+    """Count the nodes of the document of which `tree` is a part: they live as long as it does."""
+    root = tree.getroottree().getroot()
+    return sum(1 for _ in root.iter()) + sum(1 for _ in root.itersiblings())
+
+
+def is_too_much(part: bytes | memoryview, limit: int) -> bool:
+    """Whether `Budget` refuses this part whatever is in it."""
+    data = bytes(part)
+    return len(data) + _TAG * (data.count(b"<") + data.count(b"=")) > limit
 
 
 def refuse_swarm(host: str, body: bytes | memoryview) -> None:

@@ -39,7 +39,7 @@ def are_named(parts: Mapping[str, bytes]) -> bool:
     object, or a container. Text is searched, and whatever looks strange counts as a container.
     """
     documents = [parts[name] for name in pushed.CONFIGURED if name in parts]
-    known = {_ANY.encode(), *_ENTRY.findall(parts["applications"])}
+    known = {_ANY.encode(), *_ENTRY.findall(parts.get("applications", b""))}
     for document in documents:
         for group in _GROUPS.finditer(document):
             known.update(_ENTRY.findall(group[1]))

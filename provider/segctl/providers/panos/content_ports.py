@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.analysis.space import ranges, service
 from segctl.model.errors import ConnectError, DeviceError, ParseError
 from segctl.providers.panos import elements, names
-from segctl.providers.panos.filled import DISABLED, MEMBER, entries, listed, sections
+from segctl.providers.panos.filled import DISABLED, MEMBER, entries, listed, pieces, sections
 from segctl.providers.panos.small import small
 
 if TYPE_CHECKING:
@@ -78,17 +78,18 @@ def _wanted(parts: list[bytes], containers: bytes) -> set[str]:
     """Return the applications that rules of others in use hold to their default ports."""
     if not any(b"application-default" in part for part in parts):
         return set()
-    waiting = [
+    named = {
         name
         for part in parts
         for section in sections(part, b"security")
-        for chunk in section.split(b"<entry")
+        for chunk in pieces(section)
         if _OURS not in chunk and b">application-default<" in chunk
         if not DISABLED.search(chunk)
         for name in listed(chunk, b"application")
-    ]
-    if not waiting:
+    }
+    if not named:
         return set()
+    waiting = list(named)
     held = {
         name: MEMBER.findall(body)
         for part, tag in (

@@ -40,6 +40,7 @@ _COMMANDS: Final = {
 _MARKS: Final = (b"<dynamic", b"<fqdn", b"<external-list", b"-ip-list<")
 #: The lists that the vendor keeps, which no configuration defines.
 _VENDORS: Final = re.compile(rb"panw-[a-z0-9-]+-ip-list")
+_ENTRY: Final = b"<entry"
 _NAME: Final = re.compile(rb"""\s*name\s*=\s*["']([0-9A-Za-z _.-]{1,63})["']""")
 MEMBER: Final = re.compile(rb"<member(?:\s[^<>]*)?>([^<]*)</member>")
 _TYPE: Final = re.compile(rb"<type(?:\s[^<>]*)?>\s*<(ip|predefined-ip)[\s>/]")
@@ -122,10 +123,7 @@ def in_use(configured: Iterable[bytes]) -> InUse:
     if not any(mark in part for part in parts for mark in _MARKS):
         return InUse(groups=False, names=False, lists={})
     named = {name for part in parts for name in in_rules(part, (b"source", b"destination"))}
-    groups: dict[bytes, bytes] = {}
-    for part in parts:
-        for name, body in entries(part, b"address-group"):
-            groups[name] = groups.get(name, b"") + body
+    groups = by_name(parts, b"address-group")
     used = with_members(named, groups)
     lists = {
         name: body
@@ -171,25 +169,47 @@ def sections(part: bytes, tag: bytes) -> Iterator[bytes]:
 def entries(part: bytes, tag: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the entries of a container, by name."""
     for section in sections(part, tag):
-        for chunk in section.split(b"<entry")[1:]:
+        for chunk in pieces(section):
             if name := _NAME.match(chunk):
                 yield name[1], chunk
 
 
-def listed(chunk: bytes, tag: bytes) -> list[bytes]:
-    """Return the members of the first list of a tag in an entry."""
+def by_name(parts: Iterable[bytes], tag: bytes) -> dict[bytes, bytes]:
+    """Return the entries of a container in all parts by name; those of one name are put together.
+
+    Joined once at the end: a device may repeat one name a hundred thousand times.
+    """
+    found: dict[bytes, list[bytes]] = {}
+    for part in parts:
+        for name, body in entries(part, tag):
+            found.setdefault(name, []).append(body)
+    return {name: b"".join(found[name]) for name in list(found)}
+
+
+def pieces(section: bytes) -> Iterator[bytes]:
+    """Yield what follows each start of an entry, up to the next one: one at a time."""
+    at = section.find(_ENTRY)
+    while at >= 0:
+        begin = at + len(_ENTRY)
+        at = section.find(_ENTRY, begin)
+        yield section[begin : at if at >= 0 else len(section)]
+
+
+def listed(chunk: bytes, tag: bytes) -> Iterator[bytes]:
+    """Yield the members of the first list of a tag in an entry."""
     at = chunk.find(b"<" + tag)
     while at >= 0 and chunk[at + len(tag) + 1 : at + len(tag) + 2] not in (b">", b" "):
         at = chunk.find(b"<" + tag, at + 1)  # a longer tag that begins alike
     end = chunk.find(b"</" + tag + b">", at)
-    return MEMBER.findall(chunk, at, end) if 0 <= at < end else []
+    if 0 <= at < end:
+        yield from (match[1] for match in MEMBER.finditer(chunk, at, end))
 
 
 def in_rules(part: bytes, lists: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what the security rules that are in use have in some lists."""
     tags = tuple(lists)
     for section in sections(part, b"security"):
-        for chunk in section.split(b"<entry"):
+        for chunk in pieces(section):
             if b"<disabled" in chunk and DISABLED.search(chunk):
                 continue
             for tag in tags:
@@ -203,5 +223,5 @@ def with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[b
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += MEMBER.findall(groups.get(name, b""))
+            waiting += (one for one in MEMBER.findall(groups.get(name, b"")) if one not in found)
     return found

@@ -361,10 +361,9 @@ def _take_object(walk: Walk, element: Element, kind: str) -> None:
 
 def _use(walk: Walk, used: Iterable[str], kind: str, name: str) -> None:
     """Record what an entry of others may refer to, and the entry."""
-    uses = walk.uses
+    uses, place = walk.uses, f"{kind} -> {name}"  # one text, however much the entry names
     for each in used:
-        if each not in uses:
-            uses[each] = f"{kind} -> {name}"
+        uses.setdefault(each, place)
 
 
 # --- the rest ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from segctl.providers.panos import (
     user_groups,
     version,
 )
+from segctl.providers.panos.budget import is_too_much
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import SYSTEM, Member, clock
 from segctl.providers.panos.parse import COUNTED_KINDS
@@ -93,7 +94,7 @@ class Reader:
             every = f"{names.DEVICE}/{self.location.container}/entry/@name"
             parts[references.SYSTEMS] = self.config("get", every)
         parts |= pushed.ask(self.get, parts, self.location.name)
-        if containers.are_named(parts):
+        if containers.are_named(self._searchable(parts)):
             parts[containers.PART] = self.config("get", "/config/predefined/application-container")
         for kind in COUNTED_KINDS:
             counted = f"{self.location.all_of(kind)}/entry/@name"
@@ -110,12 +111,21 @@ class Reader:
             limit=self.target.max_answer,
         ).dump()
 
+    def _searchable(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the answers without those that are refused as too much when they are parsed.
+
+        A search of their text alone could take all the memory.
+        """
+        limit = self.target.max_answer
+        return {name: part for name, part in parts.items() if not is_too_much(part, limit)}
+
     def _filled(self, parts: Mapping[str, bytes], system: bytes) -> dict[str, bytes]:
         """Return what objects hold that the device fills, and what is needed of applications.
 
         They come last, so that nothing else lacks room for them.
         """
-        held = [parts[name] for name in pushed.CONFIGURED if name in parts]
+        searchable = self._searchable(parts)
+        held = [searchable[name] for name in pushed.CONFIGURED if name in searchable]
         found = filled.ask(self.get, held, self.location.name)
         found |= user_groups.ask(self.get, held, self.location.name)
         found |= contained.ask(self.get, held, self.location.name)

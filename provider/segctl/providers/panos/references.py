@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from io import BytesIO
 from sys import intern
 from typing import TYPE_CHECKING, Final, cast
 
@@ -24,6 +23,7 @@ from segctl.compiler.naming import is_prefixed
 from segctl.model import items as kinds
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
+from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.elements import reason
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     Place: TypeAlias = tuple[str, ...]
 
+_CHUNK: Final = 1 << 15
 #: Leaves for people: they may describe an object, but never refer to it.
 _FREE_TEXT: Final = frozenset(
     {"description", "comment", "comments", "action-desc", "display-name", "hostname", "password"}
@@ -209,10 +210,19 @@ def _is_defined(element: Element, place: Place) -> bool:
 
 @dataclass(slots=True)
 class _Answered:
-    """What a walk over an answer found about one scope in it."""
+    """What a walk over an answer found: in the scope where it is, and in those before it."""
 
-    found: list[tuple[str, Place]] = field(default_factory=list[tuple[str, "Place"]])
+    places: dict[str, Place] = field(default_factory=dict[str, "Place"])
+    found: dict[str, Place] = field(default_factory=dict[str, "Place"])
     defined: set[str] = field(default_factory=set[str])
+
+    def end_scope(self) -> None:
+        """Keep what the scope refers to and does not define itself."""
+        for name, place in self.found.items():
+            if name not in self.defined:
+                self.places.setdefault(name, place)
+        self.found.clear()
+        self.defined.clear()
 
 
 def elsewhere(
@@ -229,43 +239,63 @@ def elsewhere(
     Raises:
         ParseError: the answer is not complete XML, or the device refuses.
     """
-    scopes: list[_Answered] = [_Answered()]
-    events = etree.iterparse(BytesIO(part), events=("end",), resolve_entities=False, huge_tree=True)
-    answer: Element | None = None
+    answered = _Answered()
+    budget = Budget(host)
+    parser = etree.XMLPullParser(
+        events=("end",), resolve_entities=False, remove_comments=True, remove_pis=True
+    )
+    root: Element | None = None
+    is_success = False
     try:
-        for _, element in cast("Iterable[tuple[str, Element]]", events):
-            answer = element
-            _walk(element, ours, scopes, systems=systems)
+        for start in range(0, len(part), _CHUNK):
+            chunk = bytes(part[start : start + _CHUNK])
+            budget.feed(chunk)
+            parser.feed(chunk)
+            for _, element in cast("Iterable[tuple[str, Element]]", parser.read_events()):
+                if root is None:
+                    root = element.getroottree().getroot()
+                    is_success = root.get("status") == "success"
+                if is_success:
+                    _walk(element, ours, answered, systems=systems)
+                    _free(element)
+            if not is_success:
+                budget.check(0, root)
+        root = parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
-    if answer is None or answer.get("status") != "success":
-        said = "no reason given" if answer is None else reason(answer)
+    if not is_success:
+        said = reason(root)
         if "No such node" in said:
             return
         raise ParseError(host, f"refuses to show the whole configuration: {said}")
-    for scope in scopes:
-        yield from ((name, place) for name, place in scope.found if name not in scope.defined)
+    answered.end_scope()
+    yield from answered.places.items()
 
 
-def _walk(
-    element: Element, ours: Collection[str], scopes: list[_Answered], *, systems: bool
-) -> None:
-    """Process a complete element; free it if it is an entire entry."""
-    if not isinstance(cast("object", element.tag), str):  # for a comment it is a function
-        return
+def _walk(element: Element, ours: Collection[str], answered: _Answered, *, systems: bool) -> None:
+    """Process a complete element."""
     for name in _said(element, ours):
         place = _place_in_answer(element)
         if systems and _is_defined(element, place[1:]):
             if len(place) == _DEFINED_AT:  # system, kind, name
-                scopes[-1].defined.add(name)
+                answered.defined.add(name)
         else:
-            scopes[-1].found.append((name, place))
+            answered.found.setdefault(name, place)
     parent = element.getparent()
     if parent is not None and parent.tag == "result":
-        scopes.append(_Answered())
-    if element.tag == "entry":
-        for child in list(element):
-            element.remove(child)
+        answered.end_scope()
+
+
+def _free(element: Element) -> None:
+    """Free what is within a complete element and before it: only open elements stay.
+
+    The element itself stays until the next one beside it ends, so that its parent is no leaf.
+    """
+    for child in list(element):
+        element.remove(child)
+    parent = element.getparent()
+    while parent is not None and (previous := element.getprevious()) is not None:
+        parent.remove(previous)
 
 
 def _place_in_answer(element: Element) -> Place:

@@ -50,11 +50,12 @@ def refuse_pending(client: Client, targets: Sequence[Target]) -> None:
                 f"({xpath}): commit or revert them, and give segctl an account of its own",
             )
         for one in targets:
-            base = Location.of(one.scope).xpath
+            part = Location.of(one.scope)
+            base = part.xpath
             if not xpath or xpath.startswith(base) or base.startswith(xpath):
                 raise ForeignChangesError(
                     one.name,
-                    f"{owner or 'somebody'} has uncommitted changes in {one.scope} "
+                    f"{owner or 'somebody'} has uncommitted changes in {part} "
                     f"({xpath or 'place unknown'}): have them committed or reverted first",
                 )
 

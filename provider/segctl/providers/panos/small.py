@@ -48,13 +48,19 @@ def refuse_dtd(host: str, part: Part) -> None:
             host,
             "the answer is not in UTF-8: something other than a firewall answers at this address",
         )
-    prolog = _PROLOG.match(part)
+    prolog = _PROLOG.match(head)
     end = prolog.end() if prolog else 0
     if bytes(part[end : end + len(_DOCTYPE)]) == _DOCTYPE:
         raise ParseError(
             host,
             "the answer declares XML entities, so something other than a firewall answers at this "
             "address",
+        )
+    if len(part) > _HEAD and (end + 1 >= _HEAD or head[end : end + 2] in (b"<!", b"<?")):
+        raise ParseError(
+            host,
+            f"the answer's XML does not begin within {_HEAD} bytes: something other than a "
+            "firewall answers at this address",
         )
 
 

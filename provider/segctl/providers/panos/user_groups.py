@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from segctl.model.errors import ConnectError, DeviceError, ParseError
 from segctl.model.filled import Filled, group_key
 from segctl.providers.panos import filled
+from segctl.providers.panos.budget import refuse_swarm
 from segctl.providers.panos.small import small
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ MOST_USERS: Final = 100_000
 _KEYWORDS: Final = frozenset({"any", "known-user", "unknown", "pre-logon"})
 _LIST: Final = "<show><user><group><list></list></group></user></show>"
 _MEMBER: Final = re.compile(r"\[\s*[0-9]+\s*\]\s+(\S.*)")
+_LINE: Final = re.compile(rb"[^\n]+")
 _TAGS: Final = re.compile(rb"<!\[CDATA\[|\]\]>|<[^>]*+(?:>|\Z)")
 
 
@@ -64,7 +66,9 @@ def ask(
 
     def put(name: str, command: str) -> None:
         try:
-            found[name] = get({"type": "op", "cmd": command, "vsys": vsys})
+            body = get({"type": "op", "cmd": command, "vsys": vsys})
+            refuse_swarm("", body)  # before its text is searched
+            found[name] = body
         except ConnectError:
             raise
         except DeviceError as error:
@@ -72,7 +76,8 @@ def ask(
 
     if named:
         put(GROUPS, _LIST)
-    groups = _groups(found.pop(GROUPS, b""))  # which names are groups is all it is good for
+    lowered = frozenset(one.lower() for one in named)
+    groups = _groups(found.pop(GROUPS, b""), lowered)  # which of them are groups
     own = _own(parts) if named else frozenset[str]()
     asked = (one for one in named if one in own or one.lower() in groups)
     for number, name in enumerate(asked):
@@ -91,10 +96,14 @@ def _own(parts: Iterable[bytes]) -> frozenset[str]:
     return frozenset(name.decode() for found in entries for name, _ in found)
 
 
-def _groups(body: bytes) -> frozenset[str]:
-    """Return the names of all groups, in small letters."""
-    text = unescape(_TAGS.sub(b"\n", body).decode(errors="replace"))
-    return frozenset(line.strip().lower() for line in text.splitlines())
+def _groups(body: bytes, named: frozenset[str]) -> frozenset[str]:
+    """Return which of the names, in small letters, are those of groups."""
+    lines = (
+        line.strip().lower()
+        for match in _LINE.finditer(_TAGS.sub(b"\n", body))
+        for line in unescape(match[0].decode(errors="replace")).splitlines()
+    )
+    return frozenset(line for line in lines if line in named)
 
 
 def read(
