@@ -126,7 +126,7 @@ def test_no_packet_of_a_permitted_stream_is_lost(plant: Lab) -> None:
         done = plant.segctl(plant.inventory(DECLARED + more), "apply", "--auto-approve")
         assert done.returncode == 0, done.stdout + done.stderr
     for stream in streams:
-        out, _ = stream.communicate("stop\n", timeout=30)
+        out, _ = stream.communicate("stop\n", timeout=120)
         sent, lost = map(int, out.split())
         assert sent > 500 * APPLIES
         assert lost == 0, f"{lost} of {sent} lost in {APPLIES} applies"
