@@ -263,6 +263,22 @@ def test_a_firewall_that_is_down_is_a_gap_and_the_rest_is_contained(prepared: Pl
     assert not by_name["fw1"]["contained"]
 
 
+def test_a_firewall_that_is_not_selected_is_a_gap_and_nobody_asks_it(prepared: Plant) -> None:
+    second = prepared.fleet["fw2"]
+    asked = second.requests
+    found = contain(prepared, "asset", "scada1", *FOR, "-l", "fw1", code=1)
+    by_name = {one["device"]: one for one in found["devices"]}
+    assert by_name["fw1"]["contained"]
+    assert by_name["fw2"]["open"] == ["-l does not select it"]
+    (gap,) = prepared("contain", "status", "--json", "-l", "fw1").json["gaps"]
+    assert (gap["device"], gap["gap"]) == ("fw2", "-l does not select it")
+    listed = prepared("contain", "list", "--json", "-l", "fw1").json["items"]
+    assert {one["device"] for one in listed} == {"fw1"}
+    done = prepared("contain", "release", "scada1", "--reason", "clean", "-l", "fw1")
+    assert (done.code, done.out) == (1, "fw2: -l does not select it\n")
+    assert second.requests == asked
+
+
 def test_a_permit_of_others_above_ours_leaves_it_open(prepared: Plant) -> None:
     firewall = prepared.fleet["fw1"]
     firewall.edit("set", RULES, _theirs("theirs"))

@@ -351,7 +351,7 @@ def streaming(plant: Plant) -> subprocess.Popen[str]:
 
 def lost(stream: subprocess.Popen[str]) -> int:
     """Stop a stream; return how many of its datagrams were lost."""
-    sent, gone = map(int, stream.communicate("stop\n", timeout=60)[0].split())
+    sent, gone = map(int, stream.communicate("stop\n", timeout=120)[0].split())
     assert sent > 100
     return gone
 

@@ -11,6 +11,8 @@ for port in map(int, sys.argv[1:]):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if kind == socket.SOCK_DGRAM:  # SO_RCVBUFFORCE: what waits while others run is not lost
+                s.setsockopt(socket.SOL_SOCKET, 33, 1 << 26)
             s.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
             if kind == socket.SOCK_STREAM:
                 s.listen(128)
@@ -100,7 +102,7 @@ STREAM = """
 import select, socket, sys, time
 address, port, seconds, rate = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 26)  # SO_RCVBUFFORCE
 s.connect((address, port))
 s.setblocking(False)
 seen, sent, start = set(), 0, time.monotonic()

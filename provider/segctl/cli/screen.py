@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from segctl.model.durations import format_duration
+from segctl.model.warned import Warned
 from segctl.system import inert
 from segctl.system.inert import inert_json, json_text, printable
 
@@ -190,7 +191,9 @@ def progress(settings: Settings, devices: Sequence[str]) -> Generator[Callable[[
 def _as_lines(work: DeviceProgress, *, verbose: bool) -> Callable[[str, str], None]:
     def told(device: str, step: str) -> None:
         work.told(device, step)
-        if verbose and step:
+        if isinstance(step, Warned):
+            tell(f"segctl: warning: {device}: {step}")
+        elif verbose and step:
             with suppress(OSError):  # who reads it may be gone; the work goes on
                 sys.stderr.write(printable(f"{device}: {step}") + "\n")
                 sys.stderr.flush()
@@ -201,6 +204,8 @@ def _as_lines(work: DeviceProgress, *, verbose: bool) -> Callable[[str, str], No
 def _as_events(work: DeviceProgress) -> Callable[[str, str], None]:
     def told(device: str, step: str) -> None:
         seconds = round(work.told(device, step), 3)
+        if isinstance(step, Warned):
+            tell(f"segctl: warning: {device}: {step}")
         if step:
             print_event("step", device=device, step=step, seconds=seconds)
             return

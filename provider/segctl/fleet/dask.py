@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from segctl.fleet.workers import Workers
 from segctl.model.errors import ExecutorError
+from segctl.model.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -41,7 +42,7 @@ class DaskLink:
     def tell(self, device: str, step: str) -> None:
         """Report a step to the caller of the run."""
         with suppress(Exception):
-            _dask().get_worker().log_event(self.run, [device, step])
+            _dask().get_worker().log_event(self.run, [device, step, isinstance(step, Warned)])
 
     def pressed(self) -> bool:
         """Whether the caller wants to stop."""
@@ -130,10 +131,10 @@ class _DaskLines:
         run = f"segctl-{uuid4().hex}"
         devices: set[str] = set()
 
-        def heard(event: tuple[float, list[str]]) -> None:
-            device, step = event[1]
+        def heard(event: tuple[float, tuple[str, str, bool]]) -> None:
+            device, step, warned = event[1]
             devices.add(device)
-            report(device, step)
+            report(device, Warned(step) if warned else step)
 
         self.client.subscribe_topic(run, heard)
         line = _DaskLine(self.client, run, brake)

@@ -13,7 +13,7 @@ from segctl.inventory.causes import unchecked
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
-from segctl.inventory.mocked import MARK, check, not_mocked, way_to
+from segctl.inventory.mocked import MARK, NOWHERE, check, left_out, not_mocked, way_to
 from segctl.inventory.patterns import limit_patterns, match, select, split, unmatched
 from segctl.inventory.reader import survey_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
@@ -27,7 +27,7 @@ from segctl.system.loading import uncollected
 from segctl.transports.credentials import Sealed, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from segctl.compiler.build import Desired
@@ -227,13 +227,14 @@ def _loaded(
 ) -> Loaded:
     survey = survey_site(inventory, known)
     site = survey.site
-    connections, unopened, astray = _connections(inventory, site)
     peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
     chosen = (*hosts, *(peers[name] for name in hosts if name in peers))
     managers = {one.name: one.manager for one in site.devices if one.manager in inventory.hosts}
     chosen = (*chosen, *(managers[name] for name in chosen if name in managers))
     members = [device.name for device in site.devices if device.name not in managers]
     reached = (*members, *peers.values(), *dict.fromkeys(managers.values()))
+    nowhere = left_out(inventory, list(reached), chosen)
+    connections, unopened, astray = _connections(inventory, site, nowhere)
     astray += not_mocked(inventory, list(reached), chosen)
     problems = (*survey.problems, *astray)
     if fitting is not None:
@@ -335,11 +336,12 @@ def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
 
 
 def _connections(
-    inventory: Inventory, site: Site
+    inventory: Inventory, site: Site, nowhere: Container[str]
 ) -> tuple[dict[str, Mapping[str, object]], list[Problem], list[Problem]]:
     """Return each firewall's connection variables, with warnings and with errors.
 
-    Those of a pair have those of its peer among them, under `MEMBERS`.
+    Those of a pair have those of its peer among them, under `MEMBERS`. Those of `nowhere` lead to
+    no address.
     """
     wanted = (*_PLAIN, *_PATHS, *_SECRETS)
     connections: dict[str, Mapping[str, object]] = {}
@@ -352,7 +354,8 @@ def _connections(
     for name, layer in inventory.host_layers(names):
         found: dict[str, object] = {}
         errors += check(inventory, name, layer, wanted)
-        variables = way_to(inventory.hosts[name].mock, layer.variables)
+        mock = NOWHERE if name in nowhere else inventory.hosts[name].mock
+        variables = way_to(mock, layer.variables)
         for key in wanted:
             value = variables.get(key)
             if value is None:
@@ -369,7 +372,7 @@ def _connections(
             elif key == "segctl_tls_verify" and isinstance(value, str):
                 value = typed(value)
             found[key] = value
-        if inventory.hosts[name].mock is not None:
+        if mock is not None:
             found[MARK] = True
         connections[name] = found
     for name, peer in peers.items():

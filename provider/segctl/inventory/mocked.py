@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from segctl.inventory.values import Place
 from segctl.model.errors import Problem
 from segctl.transports.credentials import Secret
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from segctl.inventory.model import Inventory, Layer
-    from segctl.inventory.values import Place
 
 #: The variable of a host, in a YAML hosts file, that makes its entry there the one that counts.
 MARK: Final = "segctl_mock"
@@ -26,6 +26,7 @@ MARK: Final = "segctl_mock"
 _ANY_SOURCE: Final = frozenset(
     {
         "ansible_network_os",
+        "segctl_allow_unsupported_version",
         "segctl_commit_timeout",
         "segctl_max_answer_mb",
         "segctl_timeout",
@@ -47,6 +48,10 @@ class Mock:
 
     variables: Mapping[object, object]
     place: Place
+
+
+#: Stands for the entry of a firewall that is none of the mocks and is not to be reached.
+NOWHERE: Final = Mock({"ansible_host": f"not-a-mock{_NOWHERE}", MARK: True}, Place(""))
 
 
 def way_to(mock: Mock | None, variables: Mapping[str, object]) -> Mapping[str, object]:
@@ -141,16 +146,27 @@ def check(
                 )
 
 
+def left_out(inventory: Inventory, firewalls: list[str], hosts: tuple[str, ...]) -> frozenset[str]:
+    """Return firewalls that are not mocks and not chosen, where any host of the inventory is one.
+
+    They lead nowhere: what asks more firewalls than were chosen does not meet a real one.
+    """
+    if all(host.mock is None for host in inventory.hosts.values()):
+        return frozenset()
+    others = set(firewalls) - set(hosts)
+    return frozenset(name for name in others if inventory.hosts[name].mock is None)
+
+
 def not_mocked(inventory: Inventory, firewalls: list[str], hosts: tuple[str, ...]) -> list[Problem]:
     """Return the chosen firewalls that are not mocks, where any host of the inventory is one."""
-    mocks = [host.mock for host in inventory.hosts.values() if host.mock is not None]
-    if not mocks:
+    mock = next((host.mock for host in inventory.hosts.values() if host.mock is not None), None)
+    if mock is None:
         return []
     chosen = frozenset(hosts)
     return [
         _problem(
             name,
-            mocks[0].place,
+            mock.place,
             f"{name} is not among the mocks of this file: it would be the real firewall",
             f"run segctl mock serve again, leave {name} out with -l, or leave the overlay out",
         )

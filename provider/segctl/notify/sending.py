@@ -9,13 +9,22 @@ import base64
 import ipaddress
 import os
 import ssl
+import threading
 import time
 from contextlib import suppress
 from http.client import HTTPException
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 from segctl.model.durations import format_duration
 from segctl.model.errors import DeliveryError
@@ -28,11 +37,16 @@ if TYPE_CHECKING:
 
     from segctl.transports.credentials import Secret
 
-#: Seconds for one attempt; pauses between attempts.
+#: Seconds for one step of an attempt, such as a read; for all of it; pauses between attempts.
 TIMEOUT = 10.0
+MOST = 60.0
 PAUSES = (1.0, 4.0)
 #: HTTP statuses after which another attempt may succeed.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class _EndlessError(Exception):
+    """An attempt goes on and on."""
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -53,6 +67,7 @@ def send(
     headers: Mapping[str, str],
     private: bool = True,
     pauses: tuple[float, ...] = PAUSES,
+    most: float = MOST,
 ) -> None:
     """Send one request; after a temporary failure, retry after each of `pauses`.
 
@@ -63,6 +78,7 @@ def send(
         headers: further headers.
         private: refuse plain HTTP to other machines, because the address is a secret.
         pauses: seconds between attempts.
+        most: seconds after which an attempt is abandoned, even if it makes slow progress.
 
     Raises:
         DeliveryError: the request was not accepted; the message shows only the address's host.
@@ -81,23 +97,56 @@ def send(
     )
     problem = ""
     for pause in (*pauses, None):
+        problem, passing = _tried(opener, request, most)
+        if not problem:
+            return
+        if not passing or pause is None:
+            break
+        time.sleep(pause)
+    raise DeliveryError(f"{name_of(url)}: {problem}")
+
+
+def _tried(opener: OpenerDirector, request: Request, most: float) -> tuple[str, bool]:
+    """Send a request; return what went wrong, if anything, and whether it may be passing."""
+    try:
+        _attempt(opener, request, most)
+    except _EndlessError:
+        return f"not finished within {format_duration(most)}", False
+    except HTTPError as error:
+        error.close()
+        return f"answers HTTP {error.code}", error.code in _PASSING
+    except URLError as error:
+        return _reason(error.reason), not isinstance(error.reason, ssl.SSLCertVerificationError)
+    except (OSError, HTTPException, ValueError) as error:
+        return _reason(error), True
+    return "", False
+
+
+def _attempt(opener: OpenerDirector, request: Request, most: float) -> None:
+    """Send a request in a thread of its own: an answer that drips meets no timeout of a socket.
+
+    Raises:
+        _EndlessError: it is not over in time.
+        OSError: as `OpenerDirector.open`.
+    """
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def run() -> None:
         try:
             with opener.open(request, timeout=TIMEOUT):
-                return
-        except HTTPError as error:
-            error.close()
-            problem = f"answers HTTP {error.code}"
-            if error.code not in _PASSING:
-                break
-        except URLError as error:
-            problem = _reason(error.reason)
-            if isinstance(error.reason, ssl.SSLCertVerificationError):
-                break
-        except (OSError, HTTPException, ValueError) as error:
-            problem = _reason(error)
-        if pause is not None:
-            time.sleep(pause)
-    raise DeliveryError(f"{name_of(url)}: {problem}") from None
+                pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    threading.Thread(target=run, name="sending", daemon=True).start()
+    try:
+        error = ended.get(timeout=most)
+    except Empty:
+        raise _EndlessError from None
+    if error is not None:
+        raise error
 
 
 def name_of(url: Secret) -> str:

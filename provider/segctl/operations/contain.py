@@ -53,6 +53,8 @@ Kind = Literal["host", "asset", "zone"]
 _DECLARE: Final = (
     "declare segctl_containment in the inventory and run segctl apply, before the next incident"
 )
+#: Why nothing is known of a firewall, and nothing was done on it.
+NOT_SELECTED: Final = "-l does not select it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,16 +369,15 @@ def _refuse_essential(
 def _look(
     loaded: Loaded, parts: tuple[Interval, ...], device: Device, told: Callable[[str], None]
 ) -> Look:
-    connection = loaded.connections.get(device.name)
     if device.containment is None:
         return Look(device=device, gap=f"nothing is prepared there: {_DECLARE}")
     if device.group:
         return Look(device=device, gap="it is managed by Panorama, which is not supported yet")
-    if connection is None:
-        return Look(device=device, gap="-l does not select it")
+    if device.name not in loaded.hosts:
+        return Look(device=device, gap=NOT_SELECTED)
     speaks = provider(device.platform)
     try:
-        where = target(device.name, connection, device.scope)
+        where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
             live = speaks.parse(session.read())
             if missing := unprepared(live):

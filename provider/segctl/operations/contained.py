@@ -13,7 +13,7 @@ from segctl.fleet.connections import target
 from segctl.model.addresses import interval, interval_text
 from segctl.model.errors import ContainmentError, DeviceError, SegctlError
 from segctl.operations.audit import HistoryOptions, applies
-from segctl.operations.contain import contain_on, each, networks_of
+from segctl.operations.contain import NOT_SELECTED, contain_on, each, networks_of
 from segctl.operations.loading import load_inventory
 from segctl.planning import containments
 from segctl.planning.audit import journal_file
@@ -47,13 +47,13 @@ class Row:
 
 
 def listed(common: CommonOptions, progress: Progress) -> tuple[Row, ...]:
-    """Return who is contained on every firewall where that is prepared; changes nothing.
+    """Return who is contained on every selected firewall where that is prepared; changes nothing.
 
     Raises:
         InventoryError: the inventory cannot be used.
     """
     loaded = load_inventory(common, progress)
-    devices = _prepared(loaded)
+    devices = [device for device in _prepared(loaded) if device.name in loaded.hosts]
     found = each(common, devices, partial(_rows, loaded), progress)
     return tuple(row for rows in found for row in rows)
 
@@ -62,11 +62,13 @@ def _prepared(loaded: Loaded) -> list[Device]:
     return [
         device
         for device in loaded.site.devices
-        if device.containment is not None and not device.group and device.name in loaded.connections
+        if device.containment is not None and not device.group
     ]
 
 
 def _rows(loaded: Loaded, device: Device, told: Callable[[str], None]) -> tuple[Row, ...]:
+    if device.name not in loaded.hosts:
+        return (Row(device=device.name, address="", gap=NOT_SELECTED),)
     speaks = provider(device.platform)
     rows: list[Row] = []
     try:
@@ -119,17 +121,16 @@ def _gaps(
     heal: bool,
 ) -> tuple[Row, ...]:
     own = [one for one in wanted if device.name in one.devices]
-    connection = loaded.connections.get(device.name)
     every = sorted({text for one in own for text in one.addresses})
-    if connection is None:
-        return (Row(device=device.name, address=", ".join(every), gap="-l does not select it"),)
+    if device.name not in loaded.hosts:
+        return (Row(device=device.name, address=", ".join(every), gap=NOT_SELECTED),)
     if heal:
         for one in own:
             _heal(loaded, one, device, told)
     found: list[Row] = []
     speaks = provider(device.platform)
     try:
-        where = target(device.name, connection, device.scope)
+        where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
             live = speaks.parse(session.read())
             rules = unprepared(live)
@@ -184,6 +185,8 @@ def release(common: CommonOptions, name: str, reason: str, progress: Progress) -
 def _release(
     loaded: Loaded, texts: tuple[str, ...], device: Device, told: Callable[[str], None]
 ) -> tuple[Row, ...]:
+    if device.name not in loaded.hosts:
+        return (Row(device=device.name, address="", gap=NOT_SELECTED),)
     speaks = provider(device.platform)
     left: list[Row] = []
     try:

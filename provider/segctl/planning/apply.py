@@ -112,6 +112,16 @@ def apply_device(
         return Outcome(device=plan.name, status="unchanged")
     refuse(plan, how)
     steps = Steps(progress, plan.name, how.journal)
+    try:
+        return steps.warning(_applied(plan, provider, target, how, steps))
+    except BaseException:
+        steps.warn()
+        raise
+
+
+def _applied(
+    plan: DevicePlan, provider: Provider, target: Target, how: Order, steps: Steps
+) -> Outcome:
     with provider.connect(target, read_only=False, progress=steps) as session:
         work = Work(plan=plan, provider=provider, session=session, order=how, steps=steps)
         live = work.read()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import SegctlError
+from segctl.model.warned import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from segctl.planning.journal import Journal
+    from segctl.planning.outcome import Outcome
 
 
 class Steps:
@@ -22,15 +26,18 @@ class Steps:
         self._device = device
         self._journal = journal
         self._back = False
+        self._warned: list[str] = []
 
     def __call__(self, step: str) -> None:
-        """Tell a step.
+        """Tell a step; a warning is kept for the outcome.
 
         Raises:
             KeyboardInterrupt: the work must stop, and the device does not revert.
         """
+        if isinstance(step, Warned):
+            self._warned.append(str(step))
         try:
-            self._progress(step)
+            self._progress(str(step))
         except KeyboardInterrupt:
             if not self._back:
                 raise
@@ -48,6 +55,18 @@ class Steps:
             if not self._back:
                 raise
             self(str(error))
+
+    def warning(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of the run with its warnings."""
+        if not self._warned:
+            return outcome
+        return replace(outcome, warnings=(*outcome.warnings, *self._warned))
+
+    def warn(self) -> None:
+        """Tell the warnings of a run that has failed: it has no outcome that could."""
+        for text in self._warned:
+            with suppress(KeyboardInterrupt):
+                self._progress(Warned(text))
 
     def go_back(self) -> None:
         """Begin to revert: from now on nothing stops the work."""

@@ -109,7 +109,7 @@ def apply_together(
         for part in left:
             if part.name not in results:
                 end(part.name, _about(part.name, error))
-    return tuple(results[part.name] for part in parts)
+    return tuple(_with_warnings(results[part.name], steps.get(part.name)) for part in parts)
 
 
 def _works(
@@ -144,6 +144,16 @@ def _with_locks(found: Ended, session: Session) -> Ended:
     if isinstance(found, Outcome):
         return naming_locks(found, session)
     return blaming_locks(found, session) if isinstance(found, SegctlError) else found
+
+
+def _with_warnings(found: Ended, steps: Steps | None) -> Ended:
+    """Return what became of a host; its steps warn of the rest."""
+    if steps is None:
+        return found
+    if isinstance(found, Outcome):
+        return steps.warning(found)
+    steps.warn()
+    return found
 
 
 def _about(name: str, error: BaseException) -> BaseException:

@@ -74,6 +74,7 @@ class SshSession:
         progress: Callable[[str], None],
         within: float | None = None,
         words: Words | None = None,
+        transcript: Transcript | None = None,
     ) -> None:
         """Log in.
 
@@ -86,6 +87,7 @@ class SshSession:
             within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout`` by
                 default.
             words: words that the transcript counts in commands' input and answers.
+            transcript: that of an earlier login, which this one goes on with.
 
         Raises:
             ConnectError: no connection; the host key is unknown, changed or not the pinned one; or
@@ -97,7 +99,9 @@ class SshSession:
         self._readers = tuple(readers)
         self._progress = progress
         self._words = words or {}
-        self._transcript = Transcript(target, progress)
+        self._transcript = (
+            transcript.go_on(progress) if transcript else Transcript(target, progress)
+        )
         progress("connecting")
         seconds = LOGIN * target.timeout if within is None else within
         began = time.monotonic()
@@ -107,6 +111,11 @@ class SshSession:
             self._record("login", began, b"", error)
             raise
         self._transcript.add("login", time.monotonic() - began, "done")
+
+    @property
+    def transcript(self) -> Transcript:
+        """The transcript, for another login of the same work."""
+        return self._transcript
 
     def close(self) -> None:
         """Log out."""

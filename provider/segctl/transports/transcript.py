@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import ConnectError
+from segctl.model.warned import Warned
 from segctl.system import storage
 from segctl.system.folders import file_name
 from segctl.system.inert import printable
@@ -39,6 +40,7 @@ class Transcript:
         self._progress = progress
         folder = target.transcript
         self._path = None if folder is None else folder / file_name(target.name, ".txt")
+        self._told = False
         if self._path is None:
             return
         try:  # a line, since a full disk still takes an empty file
@@ -66,11 +68,29 @@ class Transcript:
         if self._path is None:
             return
         took = "" if seconds is None else f", {seconds:.3f} s"
-        lines = self._lines(f"{asked}: {ended}{took}", *filter(None, counts))
+        self._continue(f"{asked}: {ended}{took}", *filter(None, counts))
+
+    def go_on(self, progress: Callable[[str], None]) -> Transcript:
+        """Return it for another login of the same session, which does not fail for its sake."""
+        self._progress = progress
+        self._continue("session: opened")
+        return self
+
+    def _continue(self, first: str, *more: str) -> None:
+        """Write what is not worth stopping an operation on the device; warn once of a failure."""
+        if self._path is None:
+            return
         try:
-            storage.append(self._path, lines, durable=False)
-        except OSError as error:  # an operation on the device does not stop for that
-            self._progress(f"the transcript could not be continued: {error.strerror}")
+            storage.append(self._path, self._lines(first, *more), durable=False)
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                self._progress(
+                    Warned(
+                        f"the transcript {self._path} (segctl_transcript) is incomplete: it "
+                        f"could not be continued: {error.strerror}"
+                    )
+                )
 
     def _lines(self, first: str, *more: str) -> bytes:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -155,6 +155,20 @@ def test_extra_variables_that_say_the_same_are_no_contradiction(here: Path) -> N
     assert str(connection["segctl_timeout"]) == "5"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("segctl_allow_unsupported_version", True), ("segctl_timeout", 5)]
+)
+def test_what_says_nothing_of_the_way_is_the_inventorys(
+    here: Path, name: str, value: object
+) -> None:
+    del here
+    plant(**{"real/host_vars/fw1.yml": {name: value}})
+    assert loaded("real", "mocks.yml").connections["fw1"][name] == value
+    plant()
+    extra = [json.dumps({name: value})]
+    assert loaded("real", "mocks.yml", extra=extra).connections["fw1"][name] == value
+
+
 def test_an_account_that_the_entry_leaves_out_is_the_inventorys(here: Path) -> None:
     del here
     plant(**{"real/host_vars/fw1.yml": REAL})
@@ -224,7 +238,10 @@ def test_a_firewall_that_is_no_mock_is_not_reached_among_mocks(here: Path) -> No
     text = complaint("real", "mocks.yml")
     assert text.startswith("mocks.yml:1:")
     assert "fw2 is not among the mocks of this file: it would be the real firewall" in text
-    assert loaded("real", "mocks.yml", limit="fw1").hosts == ("fw1",)
+    chosen = loaded("real", "mocks.yml", limit="fw1")
+    assert chosen.hosts == ("fw1",)
+    # what asks more firewalls than were chosen does not reach the real one
+    assert str(chosen.connections["fw2"]["ansible_host"]).endswith(".invalid")
     assert loaded("real").connections["fw2"]["ansible_host"] == "192.0.2.8"
 
 

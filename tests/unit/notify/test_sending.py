@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +74,29 @@ def test_an_address_that_is_none_is_not_repeated(url: str) -> None:
     with pytest.raises(DeliveryError, match="not an http or https URL") as caught:
         send(Secret(url), b"", headers={})
     assert "geheim" not in str(caught.value)
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    """Each byte comes in time, and there is no end of them."""
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        taken, _ = listening.accept()
+        with taken, suppress(OSError):
+            taken.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.05):
+                taken.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,), daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/geheim"
+        try:
+            with pytest.raises(DeliveryError, match=r"^127\.0\.0\.1: not finished within 1s$"):
+                send(Secret(url), b"{}", headers=JSON, most=1)
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_nobody_there() -> None:

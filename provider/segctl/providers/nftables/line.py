@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from segctl.transports.target import Target
+    from segctl.transports.transcript import Transcript
 
 NFT = "/usr/sbin/nft"
 #: Reading a listing takes a multiple of its size: it may be this part of the largest answer.
@@ -77,7 +78,9 @@ class Line:
         self._sudo = ""
         self._ssh = self._login()
 
-    def _login(self, within: float | None = None) -> SshSession:
+    def _login(
+        self, within: float | None = None, transcript: Transcript | None = None
+    ) -> SshSession:
         return SshSession(
             self._target,
             device_type="terminal_server",
@@ -86,6 +89,7 @@ class Line:
             progress=self._progress,
             within=within,
             words=WORDS,
+            transcript=transcript,
         )
 
     def close(self) -> None:
@@ -98,7 +102,8 @@ class Line:
         Args:
             until: when the host must have answered, by the monotonic clock.
         """
-        fresh = self._login(None if until is None else max(1.0, until - time.monotonic()))
+        within = None if until is None else max(1.0, until - time.monotonic())
+        fresh = self._login(within, self._ssh.transcript)
         self._ssh.close()
         self._ssh = fresh
 
