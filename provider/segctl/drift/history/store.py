@@ -32,7 +32,7 @@ _MAKING = 0x5E6C71
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 #: Parts that a server's URL may have and the path of a file may not.
-_CREDENTIALS = re.compile(r":[^/]*@|^file:")
+_CREDENTIALS = re.compile(r":[^/:@]*+@|^file:")
 #: Suffixes that SQLite adds to the name of a database for its own files.
 _BESIDE = ("-wal", "-shm", "-journal")
 
