@@ -69,6 +69,10 @@ class Place:
         mode = self.found.st_mode if self.found else 0
         return self.stream is not None or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
+    def open(self, _name: str, flags: int) -> int:
+        """Open the file in the folder that is held open, as the `opener` of Python's `open`."""
+        return os.open(self.name, flags | os.O_NOFOLLOW, dir_fd=self.folder.descriptor)
+
     def check(self, *, alone: bool = False) -> None:
         """Refuse an unsafe place; with `alone`, also if others can put files beside this one.
 

@@ -465,6 +465,39 @@ def test_a_folder_that_is_exchanged_meanwhile_leads_nowhere(shared: Path, tmp_pa
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_what_is_read_is_what_was_checked(shared: Path) -> None:
+    """Somebody exchanges our folder at the very moment when the file is opened."""
+    for name in ("own", "his"):
+        (shared / name).mkdir(mode=0o700)
+        (shared / name / "plan.json").write_text(name, "utf-8")
+    waiting = [True]
+
+    def attacker(event: str, words: tuple[object, ...]) -> None:
+        if waiting and event == "open" and str(words[0]).endswith("own/plan.json"):
+            waiting.clear()
+            (shared / "own").rename(shared / "away")
+            (shared / "his").rename(shared / "own")
+
+    sys.addaudithook(attacker)
+    try:
+        assert storage.read(shared / "own/plan.json") == b"own"
+    finally:
+        exchanged = not waiting
+        waiting.clear()
+    assert exchanged
+
+
+@as_root
+def test_what_others_can_exchange_is_not_read(shared: Path, sticky: Path) -> None:
+    (shared / "file").write_bytes(DATA)
+    (sticky / "file").write_bytes(DATA)
+    (sticky / "link").symlink_to(sticky / "file")
+    assert storage.read(sticky / "file") == DATA
+    for path in (shared / "file", of_another(sticky / "file"), of_another(sticky / "link")):
+        with pytest.raises(UnsafePlaceError):
+            storage.read(path)
+
+
 # --- names that others chose ---------------------------------------------------------------------
 
 
