@@ -27,6 +27,14 @@ def refused() -> str:
     return ""
 
 
+def version() -> tuple[int, int]:
+    """Return the version of OpenSSH's programs."""
+    said = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
+    found = re.match(r"OpenSSH_(\d+)\.(\d+)", said)
+    assert found is not None, said
+    return int(found[1]), int(found[2])
+
+
 def make_key(path: Path, kind: str = "ed25519", *words: str) -> Path:
     """Make a private key and its public one beside it."""
     _run("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(path), *words)

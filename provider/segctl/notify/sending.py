@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 import ssl
 import threading
 import time
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 MOST = 60.0
 PAUSES = (1.0, 4.0)
+#: A host's name, or an IPv4 address.
+_NAME = re.compile(r"(?!-)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?")
 #: HTTP statuses after which another attempt may succeed.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -150,9 +153,15 @@ def _attempt(opener: OpenerDirector, request: Request, most: float) -> None:
 
 
 def name_of(url: Secret) -> str:
-    """Return the part of an address that is safe to print: its host."""
-    with suppress(ValueError):
-        return urlsplit(url.reveal()).hostname or "the address"
+    """Return the part of an address that is safe to print: its host, if it is certain to be that.
+
+    With an ``@`` in the rest, what stands before it may be a part of a password with a slash in it.
+    """
+    with suppress(DeliveryError):
+        parts = _split(url)
+        rest = f"{parts.path}{parts.query}{parts.fragment}"
+        host, _, _ = (parts.hostname or "").partition("%")  # without the zone of an IPv6 address
+        return host if host and "@" not in rest else "the address"
     return "the address"
 
 
@@ -167,12 +176,24 @@ def _reason(error: object) -> str:
 
 
 def _split(url: Secret) -> SplitResult:
+    text = url.reveal().strip()
     with suppress(ValueError):
-        parts = urlsplit(url.reveal().strip())
+        parts = urlsplit(text)  # leaves out some of what is not printable
         _ = parts.port  # raises where it is no number
-        if parts.scheme in {"http", "https"} and parts.hostname:
+        whole = not any(one.isspace() or ord(one) < 0x20 for one in text)
+        if whole and parts.scheme in {"http", "https"} and _is_host(parts):
             return parts
     raise DeliveryError("the address is not an http or https URL")
+
+
+def _is_host(parts: SplitResult) -> bool:
+    """Whether a host is a name or an address: what is neither may hold a part of a secret."""
+    host = parts.hostname or ""
+    if "[" not in parts.netloc.rpartition("@")[2]:
+        return _NAME.fullmatch(host) is not None
+    with suppress(ValueError):
+        return bool(ipaddress.IPv6Address(host))
+    return False
 
 
 def _authorization(parts: SplitResult) -> dict[str, str]:
@@ -183,7 +204,7 @@ def _authorization(parts: SplitResult) -> dict[str, str]:
 
 def basic(user: str, password: str) -> dict[str, str]:
     """Return the header of HTTP basic authentication."""
-    word = base64.b64encode(f"{user}:{password}".encode()).decode()
+    word = base64.b64encode(f"{user}:{password}".encode(errors="surrogateescape")).decode()
     return {"Authorization": f"Basic {word}"}
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from segctl.model.site import Host
 
 _TOKEN: Final = re.compile(r'"(?:\\.|[^"\\])*"|#[^\n]*|[{};]|[^\s{};"#]+|"')
+#: How a block of ISC's files begins, up to its brace.
+_BEGUN: Final = re.compile(r"^[^\S\n]*+(?:lease|ia-na|ia-ta|ia-pd)\s", re.MULTILINE)
 #: Blocks of ISC's files that are about one address.
 _BLOCKS: Final = frozenset({"lease", "iaaddr"})
 #: Where somebody else was found at an address: it is not leased to anybody.
@@ -52,7 +54,8 @@ def leases_of(text: str) -> Leases:
     Raises:
         ValueError: it is neither; the message says where.
     """
-    isc = re.search(r"^\s*(?:lease|ia-na|ia-ta|ia-pd)\s[^{]*\{", text, re.MULTILINE)
+    begun = _BEGUN.search(text)
+    isc = begun is not None and "{" in text[begun.end() :]
     held = {one.address: one for one in (_isc(text) if isc else _dnsmasq(text))}
     if not held:
         raise ValueError("it has no lease")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 _BLOCK: Final = 1 << 20
+#: What is left of a block is copied after each of the streams in it, of which it may have many.
+_XZ_BLOCK: Final = 1 << 13
 #: Longer lines are no records: the longest real ones are threat logs with HTTP headers.
 MAX_LINE: Final = 1 << 20
 #: Text that expands by more than this is a decompression bomb: logs shrink to a tenth or
@@ -294,12 +296,14 @@ class _Xz:
         while True:
             data = b""
             if self._decoder.eof:
-                data = (self._decoder.unused_data or self._raw.read(_BLOCK)).lstrip(b"\0")
+                data = self._decoder.unused_data or self._raw.read(_XZ_BLOCK)
+                while data and not (data := data.lstrip(b"\0")):
+                    data = self._raw.read(_XZ_BLOCK)  # the padding goes on
                 if not data:
                     return b""
                 self._decoder = _xz_decoder()
             elif self._decoder.needs_input:
-                data = self._raw.read(_BLOCK)
+                data = self._raw.read(_XZ_BLOCK)
                 if not data:
                     raise EOFError
             found = self._decoder.decompress(data, size)

@@ -80,24 +80,22 @@ def read_verified(file: Path, keys: Path | None) -> Plan:
     """
     from segctl.planning.documents import parse_plan, plan_bytes
 
-    if keys is None:
-        _refuse_exchangeable(file)
-    data = plan_bytes(file)
+    data = _unexchanged(file) if keys is None else plan_bytes(file)
     if keys is not None:
         signed_by(data, file, keys)
     return parse_plan(data, file)
 
 
-def _refuse_exchangeable(file: Path) -> None:
-    from segctl.system.places import UnsafePlaceError, reach
+def _unexchanged(file: Path) -> bytes:
+    from segctl.model.errors import PlanFormatError
+    from segctl.system.places import UnsafePlaceError
 
     try:
-        with reach(file) as place:
-            place.check()
+        return storage.read(file)
     except UnsafePlaceError:
         raise
-    except OSError:
-        return  # whoever reads it says what is wrong
+    except OSError as error:
+        raise PlanFormatError(f"{file}: {error.strerror}") from error
 
 
 def signed_by(data: bytes, file: Path, keys: Path) -> tuple[Signer, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from segctl.model.errors import JournalError
 from segctl.system.folders import file_name, state_folder
 from segctl.system.inert import inert_json
-from segctl.system.storage import append
+from segctl.system.storage import append, check
 
 #: Folder of all runs in the state folder; each run has its own folder there.
 FOLDER = "runs"
@@ -88,7 +88,9 @@ def _root() -> Path:
 
 def _forget(root: Path) -> None:
     with suppress(OSError):
+        check(root / FILE)  # nothing is deleted where others could decide what
         for entry in os.scandir(root):
-            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > KEEP_DAYS * 86400
-            if old and (Path(entry.path) / FILE).is_file():
+            found = entry.stat(follow_symlinks=False)
+            old = time.time() - found.st_mtime > KEEP_DAYS * 86400
+            if old and found.st_uid == os.geteuid() and (Path(entry.path) / FILE).is_file():
                 shutil.rmtree(entry.path, ignore_errors=True)

@@ -7,7 +7,7 @@ from os import fstat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -29,13 +29,17 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, opener: Callable[[str, int], int] | None = None) -> bytes:
     """Return what a file holds.
+
+    Args:
+        path: the file.
+        opener: opens it, as that of Python's `open`.
 
     Raises:
         OSError: it cannot be read, or has more than `MOST` bytes, if it ends at all.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", opener=opener) as file:
         known = fstat(file.fileno()).st_size  # a device or a pipe has none
         data = file.read(MOST + 1) if known <= MOST else b""
     if max(known, len(data)) > MOST:

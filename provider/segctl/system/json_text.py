@@ -153,8 +153,8 @@ def _constant(text: str) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for at, key in enumerate(names) if key in names[:at])
+        places = {key: at for at, (key, _) in reversed([*enumerate(pairs)])}
+        twice = next(key for at, (key, _) in enumerate(pairs) if places[key] != at)
         raise JsonError(f"the key {twice[:80]!r} occurs twice in one object")
     return found
 

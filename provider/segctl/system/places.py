@@ -37,7 +37,8 @@ class UnsafePlaceError(PermissionError):
 class Folder:
     """A folder that is held open; `others` says who else can write to it, if anybody can.
 
-    `owner` is a user id.
+    `owner` is a user id. `exchanged` says who can put another folder in its place, if anybody can:
+    who holds it open does not notice, but who opens it again by its path does not find it.
     """
 
     descriptor: int
@@ -45,6 +46,7 @@ class Folder:
     owner: int
     sticky: bool
     others: str
+    exchanged: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,14 @@ class Place:
         mode = self.found.st_mode if self.found else 0
         return self.stream is not None or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
+    def open(self, _name: str, flags: int) -> int:
+        """Open the file in the folder that is held open, as the `opener` of Python's `open`."""
+        return os.open(self.name, flags | os.O_NOFOLLOW, dir_fd=self.folder.descriptor)
+
     def check(self, *, alone: bool = False) -> None:
         """Refuse an unsafe place; with `alone`, also if others can put files beside this one.
+
+        Nor can others then exchange the folder before somebody opens it by its path.
 
         Raises:
             UnsafePlaceError: others can write to the folder, or the file belongs to another user.
@@ -82,6 +90,11 @@ class Place:
                 f"{folder.others} can write to {folder.path}, and so decide what is read from or "
                 f"written to a file there: chmod go-w {folder.path}, or use a folder of your own "
                 "(mkdir -m 700 FOLDER)"
+            )
+        if folder.exchanged and alone:
+            raise unsafe(
+                f"{folder.exchanged}, and so exchange the way to {folder.path} at any time: use a "
+                "folder of your own (mkdir -m 700 FOLDER) in one of your own"
             )
         if self.found is None:
             return
@@ -182,7 +195,9 @@ class _Walk:
                 os.mkdir(name, _PRIVATE_FOLDER, dir_fd=folder.descriptor)
         elif found is None:
             raise FileNotFoundError(errno.ENOENT, f"there is no folder {path}")
-        entered = self._keep(os.open(name, _WALK, dir_fd=folder.descriptor), path)
+        entered = self._keep(
+            os.open(name, _WALK, dir_fd=folder.descriptor), path, folder.exchanged or _loose(folder)
+        )
         if folder.others and entered.owner not in {_ROOT, os.geteuid()}:
             raise unsafe(
                 f"{path} belongs to {user_name(entered.owner)} and is in a folder that "
@@ -190,11 +205,12 @@ class _Walk:
             )
         self._trail.append(entered)
 
-    def _keep(self, descriptor: int, path: str) -> Folder:
+    def _keep(self, descriptor: int, path: str, exchanged: str = "") -> Folder:
         self._held.callback(os.close, descriptor)
         status = os.fstat(descriptor)
         sticky = bool(status.st_mode & stat.S_ISVTX)
-        return Folder(descriptor, path, status.st_uid, sticky, _others(status, descriptor))
+        others = _others(status, descriptor)
+        return Folder(descriptor, path, status.st_uid, sticky, others, exchanged)
 
 
 def _parts(path: str) -> list[str]:
@@ -210,6 +226,18 @@ def entry(folder: Folder, name: str) -> os.stat_result | None:
 
 
 # --- who else can write --------------------------------------------------------------------------
+
+
+def _loose(folder: Folder) -> str:
+    """Return who else can exchange the folders in this one, if anybody can.
+
+    Root works in the folders of services and of whoever started its container.
+    """
+    if folder.others and not folder.sticky:
+        return f"{folder.others} can write to {folder.path}"
+    if folder.owner not in {_ROOT, os.geteuid()} and os.geteuid() != _ROOT:
+        return f"{user_name(folder.owner)} can write to {folder.path}"
+    return ""
 
 
 def _others(found: os.stat_result, descriptor: int) -> str:

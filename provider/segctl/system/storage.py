@@ -1,4 +1,4 @@
-"""The only way segctl writes files.
+"""The only way segctl writes files, and reads those that nobody else may exchange.
 
 A file is written beside its place under a random name that nobody else can have created, private
 from its first byte, and renamed into place when it is complete. `segctl.system.places` resolves the
@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segctl.system.handed import read_bytes
 from segctl.system.places import Folder, Place, entry, reach, unsafe, user_name
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ def check(path: Path, *, alone: bool = False) -> Path:
     with reach(path) as place:
         place.check(alone=alone)
         return path if place.special else place.path
+
+
+def read(path: Path) -> bytes:
+    """Return what a file holds that nobody else can exchange, before it is read or meanwhile.
+
+    Raises:
+        UnsafePlaceError: others could decide what is read.
+        OSError: it cannot be read, or is too large.
+    """
+    with reach(path) as place:
+        place.check()
+        return read_bytes(path, None if place.special else place.open)
 
 
 def write(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:

@@ -180,11 +180,7 @@ def secret_in(file: Path, variable: str) -> Secret:
     """
     path = file.expanduser()
     try:
-        status = path.stat()
-        ours = status.st_uid == os.geteuid()
-        if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
-            raise UsageError(f"{path} is readable by others: chmod 600 {path}")
-        text = read_bytes(path).decode().rstrip("\r\n")
+        text = read_bytes(path, _open_private).decode().rstrip("\r\n")
     except OSError as error:
         raise UsageError(f"{variable} {path}: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -192,6 +188,17 @@ def secret_in(file: Path, variable: str) -> Secret:
     if not text:
         raise UsageError(f"{variable} {path} is empty")
     return Secret(text)
+
+
+def _open_private(name: str, flags: int) -> int:
+    """Open a file, as the `opener` of Python's `open`; refuse the file if others can read it."""
+    descriptor = os.open(name, flags)
+    status = os.fstat(descriptor)
+    ours = status.st_uid == os.geteuid()
+    if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
+        os.close(descriptor)
+        raise UsageError(f"{name} is readable by others: chmod 600 {name}")
+    return descriptor
 
 
 def _from_keyring(host: str, user: str) -> Secret | None:

@@ -68,7 +68,19 @@ def test_a_secret_is_not_sent_in_the_clear() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["geheim", "ftp://geheim", "https://", "http://[geheim", "http://h:x"]
+    "url",
+    [
+        *("geheim", "ftp://geheim", "https://", "http://[geheim", "http://h:x", "//h.test/geheim"),
+        *("h.test/geheim", "https:/h.test/geheim", "https:h.test/geheim", "https:///h.test/geheim"),
+        *("https://h.test%2Fgeheim", "https://h.test%00geheim", "https://h.test\\geheim"),
+        *("https://h.test geheim", "https://h.test/ge heim", "https://h.test\t.geheim/"),
+        *("https://h.test\n/geheim", "https://h.test/geheim\0x", "https://h.test;geheim"),
+        *("https://h.test&geheim", "https://h.test=geheim", "https://h.test,geheim"),
+        *("https://h.test<geheim>", "'https://h.test/geheim'", "https://*geheim/"),
+        *("https://h.test:geheim/", "https://h.test:443:geheim", "https://u:p%40geheim/x"),
+        *("https://[geheim]/", "https://[v1.geheim]/", "https://geheim@/x", "https://h..geheim"),
+        *("https://h.test\udcffgeheim/", f"https://{'geheim' * 11}.test/"),
+    ],
 )
 def test_an_address_that_is_none_is_not_repeated(url: str) -> None:
     with pytest.raises(DeliveryError, match="not an http or https URL") as caught:
@@ -105,3 +117,36 @@ def test_nobody_there() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/geheim"
         with pytest.raises(DeliveryError, match="Connection refused"):
             send(Secret(url), b"", headers={}, pauses=(0,))
+
+
+@pytest.mark.parametrize(
+    ("account", "rest"),
+    [
+        ("", "/geheim"),
+        ("", "/geheim?token=geheim#geheim"),
+        ("", "?geheim"),
+        ("ana:geheim@", "/"),
+        ("geheim@", "/"),
+        ("a@geheim@", "/"),
+        ("ana:p%40geheim@", "/"),
+        ("ana:\udcffgeheim@", "/"),
+        ("", "/\udcffgeheim"),
+    ],
+)
+def test_a_message_has_the_host_and_nothing_else(account: str, rest: str) -> None:
+    with receiver() as service:
+        service.answers = [(404, {})]
+        url = service.url("").replace("//", f"//{account}") + rest
+        with pytest.raises(DeliveryError, match=r"^127\.0\.0\.1: \w+( HTTP 404)?$"):
+            send(Secret(url), b"{}", headers=JSON, pauses=())
+
+
+@pytest.mark.parametrize("rest", ["/x@h.test/y", "?x@h.test", "#x@h.test", "/1/geheim@h.test"])
+def test_what_may_be_a_part_of_a_password_is_no_host(rest: str) -> None:
+    with pytest.raises(DeliveryError, match=r"^the address: a secret is never sent over plain"):
+        send(Secret(f"http://geheim{rest}"), b"{}", headers=JSON, pauses=())
+
+
+def test_the_zone_of_an_address_is_not_shown() -> None:
+    with pytest.raises(DeliveryError, match=r"^fe80::1: a secret is never sent over plain HTTP"):
+        send(Secret("http://[fe80::1%25geheim]/x"), b"{}", headers=JSON, pauses=())

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
 from segctl.compiler.naming.objects import decode_several
+from segctl.drift.history.store import opened
 from segctl.inventory.patterns import split
-from segctl.providers.panos import containers, contents, filled, user_groups
+from segctl.model.errors import HistoryError
+from segctl.observe.coverage import FileTally
+from segctl.observe.leases import leases_of
+from segctl.observe.readers.json_objects import objects
+from segctl.observe.sources import Source, Text
+from segctl.providers.panos import containers, contents, filled, said, user_groups
 from segctl.providers.panos.pushed import CONFIGURED, is_managed
 from segctl.report.script_text import script_lines
 from segctl.system.json_text import JsonError, read_json
 from segctl.transports.cli_dialects import CISCO_ASA
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from segctl.observe.readers.base import Context
 
 #: With quadratic time, so long a text takes more than ten times as long as is allowed.
 LENGTH = 60_000
@@ -58,6 +68,20 @@ def managed(text: str) -> bool:
     return is_managed(text.encode())
 
 
+def place(xpath: str) -> str:
+    return said.request({"type": "config", "action": "get", "xpath": xpath})
+
+
+def records(text: str) -> list[object]:
+    context = cast("Context", SimpleNamespace(file=FileTally(name="records")))
+    return [*objects(Text(Source(name="records", path=None, data=text.encode())), context)]
+
+
+def history(address: str) -> None:
+    with opened(Secret(address)):
+        pass
+
+
 RULE = b"<security><entry name='r'><source><member>l</member></source></entry></security>"
 CASES = {
     "strings of JSON": Case(read_json, '"', ' \\"'),
@@ -74,6 +98,15 @@ CASES = {
     "a managed firewall": Case(managed, "", "<panorama a"),
     "groups of users": Case(groups, "", "<"),
     "a setting": Case(topdown, "<wildcard-topdown-match-mode>", " "),
+    "a place in a transcript": Case(place, "", "["),
+    "a name that a place does not end": Case(place, "", "['"),
+    "names in a place": Case(place, "", "[@name='a"),
+    "strings of a record": Case(records, '{"a": "', ' \\"'),
+    "a record of many lines": Case(records, '{"a":\n"', '\\"\n'),
+    "records that do not end": Case(records, "", '{"\n'),
+    "the address of a history": Case(history, "sqlite:///", ":"),
+    "blank lines of a lease file": Case(leases_of, "", "\n"),
+    "leases without a block": Case(leases_of, "", "lease a\n"),
     "a message of an appliance": Case(CISCO_ASA.errors.fullmatch, "x", "not allowed"),
 }
 
@@ -83,8 +116,16 @@ def test_time_is_in_proportion(name: str) -> None:
     case = CASES[name]
     text = case.begin + case.part * (LENGTH // len(case.part)) + case.end
     began = time.process_time()
-    with suppress(JsonError):
+    with suppress(ValueError, HistoryError):  # of which a JsonError is one
         case.read(text)
+    assert time.process_time() - began < ALLOWED
+
+
+def test_equal_keys_are_found_in_time_that_is_in_proportion() -> None:
+    keys = [f'"{number}": 1' for number in range(LENGTH)]
+    began = time.process_time()
+    with pytest.raises(JsonError, match=f"the key '{LENGTH - 1}' occurs twice"):
+        read_json("{" + ", ".join([*keys, keys[-1]]) + "}")
     assert time.process_time() - began < ALLOWED
 
 

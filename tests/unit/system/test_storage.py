@@ -64,6 +64,13 @@ def of_another(path: Path) -> Path:
     return path
 
 
+def passable(folder: Path) -> None:
+    """Let every user pass through a folder that pytest made for a test."""
+    for one in (folder, *folder.parents):
+        if one.stat().st_uid == os.geteuid() and not one.stat().st_mode & stat.S_IXOTH:
+            one.chmod(0o711)
+
+
 def prepared(path: Path) -> None:
     storage.prepare(path, ("-wal",))
 
@@ -268,6 +275,34 @@ def test_a_database_has_files_beside_it_so_a_sticky_folder_will_not_do(sticky: P
         storage.check(sticky / "ports.json", alone=True)
 
 
+def test_a_database_is_opened_by_its_path_so_the_way_to_it_must_stay(shared: Path) -> None:
+    (shared / "own/deep").mkdir(mode=0o700, parents=True)
+    for folder in (shared / "own", shared / "own/deep"):
+        with pytest.raises(UnsafePlaceError, match=r"every user .* can write to .*/shared, and"):
+            prepared(folder / "history.db")
+        with pytest.raises(UnsafePlaceError):
+            storage.check(folder / "ports.json", alone=True)
+        assert not (folder / "history.db").exists()
+    shared.chmod(0o1777)  # where nobody else can rename what is ours
+    prepared(shared / "own/history.db")
+
+
+@as_root
+def test_an_own_folder_in_the_folder_of_another_holds_no_database(tmp_path: Path) -> None:
+    (tmp_path / "his/own").mkdir(parents=True)
+    os.chown(tmp_path / "his", NOBODY - 1, NOBODY - 1)
+    of_another(tmp_path / "his/own")
+    prepared(tmp_path / "his/own/of-root.db")
+    passable(tmp_path)
+    os.seteuid(NOBODY)
+    try:
+        written(tmp_path / "his/own/file")
+        with pytest.raises(UnsafePlaceError, match=r"can write to .*/his, and so"):
+            prepared(tmp_path / "his/own/history.db")
+    finally:
+        os.seteuid(0)
+
+
 @as_root
 @every_way
 def test_the_link_of_another_is_not_followed(
@@ -409,9 +444,7 @@ def test_a_folder_that_is_exchanged_meanwhile_leads_nowhere(shared: Path, tmp_pa
     """Somebody changes our folder for a link to another of ours and back, as fast as they can."""
     (shared / "out").mkdir(mode=0o700)
     (tmp_path / "elsewhere").mkdir()
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.name.startswith("pytest"):
-            folder.chmod(0o711)
+    passable(tmp_path)
     with subprocess.Popen(
         ["/bin/sh", "-c", dedent(SWAPPER), "sh", str(shared), str(tmp_path / "elsewhere")],
         stdout=subprocess.PIPE,
@@ -421,7 +454,7 @@ def test_a_folder_that_is_exchanged_meanwhile_leads_nowhere(shared: Path, tmp_pa
     ) as attacker:
         try:
             assert attacker.stdout is not None
-            attacker.stdout.readline()
+            assert attacker.stdout.readline() == b"\n"  # the folder opened to him
             for number in range(3000):
                 try:
                     storage.write(shared / f"out/{number}", DATA, durable=False)
@@ -430,6 +463,39 @@ def test_a_folder_that_is_exchanged_meanwhile_leads_nowhere(shared: Path, tmp_pa
         finally:
             attacker.kill()
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_what_is_read_is_what_was_checked(shared: Path) -> None:
+    """Somebody exchanges our folder at the very moment when the file is opened."""
+    for name in ("own", "his"):
+        (shared / name).mkdir(mode=0o700)
+        (shared / name / "plan.json").write_text(name, "utf-8")
+    waiting = [True]
+
+    def attacker(event: str, words: tuple[object, ...]) -> None:
+        if waiting and event == "open" and str(words[0]).endswith("own/plan.json"):
+            waiting.clear()
+            (shared / "own").rename(shared / "away")
+            (shared / "his").rename(shared / "own")
+
+    sys.addaudithook(attacker)
+    try:
+        assert storage.read(shared / "own/plan.json") == b"own"
+    finally:
+        exchanged = not waiting
+        waiting.clear()
+    assert exchanged
+
+
+@as_root
+def test_what_others_can_exchange_is_not_read(shared: Path, sticky: Path) -> None:
+    (shared / "file").write_bytes(DATA)
+    (sticky / "file").write_bytes(DATA)
+    (sticky / "link").symlink_to(sticky / "file")
+    assert storage.read(sticky / "file") == DATA
+    for path in (shared / "file", of_another(sticky / "file"), of_another(sticky / "link")):
+        with pytest.raises(UnsafePlaceError):
+            storage.read(path)
 
 
 # --- names that others chose ---------------------------------------------------------------------
@@ -488,3 +554,35 @@ def test_a_run_is_journalled_in_its_own_folder(
     journal.write("fw1", "push")
     assert [one.name for one in tmp_path.iterdir()] == ["runs"]
     assert journal.file.parent.parent == tmp_path / "runs"
+
+
+def _old_run(folder: Path) -> Path:
+    from segctl.planning.journal import FILE
+
+    folder.mkdir()
+    (folder / FILE).touch()
+    os.utime(folder, (0, 0))
+    return folder
+
+
+def test_old_runs_are_deleted_only_where_nobody_else_decides_which(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segctl.planning.journal import journal_of
+
+    old, kept = _old_run(tmp_path / "old"), _old_run(shared / "old")
+    for root in (tmp_path, shared):
+        monkeypatch.setenv("SEGCTL_ARTIFACTS", str(root))
+        journal_of("run")
+    assert (old.exists(), kept.exists()) == (False, True)
+
+
+@as_root
+def test_the_runs_of_another_are_his(sticky: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segctl.planning.journal import journal_of
+
+    his, ours = _old_run(sticky / "his"), _old_run(sticky / "ours")
+    of_another(his)
+    monkeypatch.setenv("SEGCTL_ARTIFACTS", str(sticky))
+    journal_of("run")
+    assert (his.exists(), ours.exists()) == (True, False)

@@ -158,3 +158,23 @@ def test_a_file_of_another_user_may_be_read_by_its_group(tmp_path: Path) -> None
     path.chmod(0o444)
     with pytest.raises(UsageError, match="chmod 600"):
         secret_in(path, "X")
+
+
+def test_the_file_that_is_read_is_the_one_that_is_private(tmp_path: Path) -> None:
+    """Somebody puts another file in its place at the very moment when it is opened."""
+    for name, mode in (("secret", 0o600), ("public", 0o644)):
+        (tmp_path / name).write_text(name, "utf-8")
+        (tmp_path / name).chmod(mode)
+    waiting = [True]
+
+    def attacker(event: str, words: tuple[object, ...]) -> None:
+        if waiting and event == "open" and str(words[0]) == str(tmp_path / "secret"):
+            waiting.clear()
+            (tmp_path / "public").rename(tmp_path / "secret")
+
+    sys.addaudithook(attacker)
+    try:
+        with pytest.raises(UsageError, match="secret is readable by others: chmod 600"):
+            secret_in(tmp_path / "secret", "SEGCTL_PASSWORD_FILE")
+    finally:
+        waiting.clear()

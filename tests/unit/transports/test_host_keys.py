@@ -217,7 +217,7 @@ def test_entries_are_found_as_openssh_finds_them(
     files=st.lists(_FILES, min_size=1, max_size=2),
     host=st.sampled_from(HOSTS),
     port=st.sampled_from(PORTS),
-    shows=st.sampled_from(["", "good", "good", *CERTIFICATES]),
+    shows=st.sampled_from(["", "good", "good", *(name for name in CERTIFICATES if name != "wild")]),
 )
 def test_a_host_is_taken_where_openssh_takes_it(
     tmp_path: Path, world: World, files: list[list[Line | bytes]], host: str, port: int, shows: str
@@ -233,3 +233,27 @@ def test_a_host_is_taken_where_openssh_takes_it(
     verdict = judge(find, where, shown(base64.b64decode(text)))
     ours = verdict.status is Status.OK
     assert ours == world.servers[shows].accepted(paths, host, port), verdict
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "taken"),
+    [
+        ("fw1.plant.example", 22, True),
+        ("10.0.0.1", 2222, True),
+        ("2001:db8::1", 22, True),
+        ("fw1", 22, True),
+        ("fw", 22, False),
+        ("fw12.plant.example", 22, False),
+    ],
+)
+def test_wildcards_in_a_certificate_count(
+    tmp_path: Path, world: World, host: str, port: int, *, taken: bool
+) -> None:
+    """As in OpenSSH since 10.3: before, it compared them the wrong way round."""
+    file = tmp_path / "known_hosts"
+    file.write_bytes(_text([_line("@cert-authority ", "*", "ca")], world))
+    blob = base64.b64decode(world.certificates["wild"].split()[1])
+    verdict = judge(partial(lookup, [file.read_bytes()]), place(host, port), shown(blob))
+    assert (verdict.status is Status.OK) is taken
+    if openssh.version() >= (10, 3):
+        assert world.servers["wild"].accepted([file], host, port) is taken

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from segctl.drift.history.location import is_file, shown
+from segctl.drift.history.location import is_clear, is_file, shown
 from segctl.drift.history.tables import METADATA, VERSION, schema, take_steps
 from segctl.model.errors import HistoryError
 from segctl.system import storage
@@ -32,7 +32,7 @@ _MAKING = 0x5E6C71
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 #: Parts that a server's URL may have and the path of a file may not.
-_CREDENTIALS = re.compile(r":[^/]*@|^file:")
+_CREDENTIALS = re.compile(r":[^/:@]*+@|^file:")
 #: Suffixes that SQLite adds to the name of a database for its own files.
 _BESIDE = ("-wal", "-shm", "-journal")
 
@@ -91,14 +91,24 @@ def _translated_errors(url: Secret) -> Generator[None]:
 
 
 def _safe(line: str, url: Secret) -> str:
-    password = _password(url)
-    return line.replace(password, "***") if password else line
+    """Return a line of the library, which may repeat any part of the address, without secrets."""
+    if not (is_clear(url) or url.reveal().startswith("sqlite")):  # SQLite repeats nothing
+        return (
+            "it cannot be opened, and why is not shown, because it may repeat a password: write "
+            "each sign of a password but letters and digits as %XX, such as %40 for @"
+        )
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        line = line.replace(secret, "***")
+    return line
 
 
-def _password(url: Secret) -> str:
+def _secrets(url: Secret) -> set[str]:
+    """Return the password in an address, and the values of its parameters."""
     with suppress(ArgumentError, ValueError):
-        return str(make_url(url.reveal()).password or "")
-    return ""
+        parsed = make_url(url.reveal())
+        values = (one for every in parsed.normalized_query.values() for one in every)
+        return {str(parsed.password or ""), *values} - {""}
+    return set()
 
 
 def _engine(url: Secret, seconds: int) -> Engine:

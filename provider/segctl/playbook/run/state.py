@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import UsageError
-from segctl.system.handed import read_bytes
+from segctl.system import storage
 from segctl.system.inert import json_text
 from segctl.system.json_text import read_json
 
@@ -84,7 +84,7 @@ def load_state(path: Path, playbook: Playbook) -> State:
         UsageError: it cannot be read, is not a state file, or belongs to another playbook.
     """
     try:
-        found = read_json(read_bytes(path))
+        found = read_json(storage.read(path))
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}: a rollout cannot be resumed without its state file; "

@@ -27,7 +27,7 @@ from segctl.drift.history import (
 )
 from segctl.drift.history.model import CALM
 from segctl.drift.history.tables import METADATA, STEPS, VERSION, items, runs, schema
-from segctl.model.errors import HistoryError
+from segctl.model.errors import HistoryError, UsageError
 from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
@@ -349,6 +349,31 @@ def test_where_the_history_is(tmp_path: Path) -> None:
 )
 def test_a_url_is_shown_without_what_is_secret(url: str, text: str) -> None:
     assert shown(Secret(url)) == text
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *("u:p@geheim@h.invalid/db", "u%3Ageheim%40h.invalid/db", "h.invalid%2Fgeheim/db"),
+        *("h.invalid/db;password=geheim", "h.invalid/db&password=geheim", "geheim/x@h.invalid/db"),
+        *("[u:geheim]/db", "h.invalid,geheim/db", "u:a/geheim@127.0.0.1:1/db"),
+        *("127.0.0.1:1/db?service=geheim", "127.0.0.1:1/db?sslmode=geheim"),
+        *("127.0.0.1:1/db?password=geheim", "127.0.0.1:1/db?host=u:geheim@127.0.0.1"),
+    ],
+)
+def test_what_may_be_a_part_of_a_password_is_not_repeated(rest: str) -> None:
+    """Whether a sign in it was not quoted, or one that separates parts was."""
+    url = Secret(f"postgresql://{rest}")
+    with pytest.raises(HistoryError) as caught, opened(url, patience=2):
+        pass
+    assert "geheim" not in f"{caught.value}{shown(url)}"
+
+
+@pytest.mark.parametrize("address", ["u%3Ageheim%40h/db", "postgresql\uff1a//u\uff1ageheim\uff20h"])
+def test_what_may_be_an_address_becomes_no_file(address: str) -> None:
+    with pytest.raises(UsageError, match="neither a URL nor a plain path") as caught:
+        locate(address)
+    assert "geheim" not in str(caught.value)
 
 
 def test_the_tables_are_plain_sql(tmp_path: Path) -> None:
