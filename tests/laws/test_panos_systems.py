@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.planning.plan import DevicePlan
+    from segctl.planning.together import Ended
     from segctl.providers.base import Live, Session
     from segctl_mocks import Authority, ServerCertificate
 
@@ -315,6 +316,56 @@ def hold(systems: Systems, system: str) -> None:
     """Have somebody hold the configuration lock of a virtual system."""
     device = systems.mock.device
     device.locks.held.append(Lock("config", system, "second", stamp(device.clock()), "mine"))
+
+
+def stuck(systems: Systems) -> None:
+    """Have the firewall release no lock."""
+    systems.mock.fail("error", code="", message="Not now", contains="-lock><remove", times=999)
+
+
+def named(found: Mapping[str, Ended]) -> Iterator[str]:
+    """Yield what each host says of the locks, as a warning or at the end of its error."""
+    for ended in found.values():
+        text = "; ".join(ended.warnings) if isinstance(ended, Outcome) else str(ended)
+        yield text
+        assert "could not release its locks: " in text
+        assert "Not now" in text
+        assert "config lock for vsys1 and config lock for vsys2 stay" in text
+        assert "`request config-lock remove`" in text
+
+
+def test_locks_that_could_not_be_released_are_named_by_the_errors_of_both(
+    systems: Systems,
+) -> None:
+    made = systems.plans(both((WEB,), (POLL,)))
+    systems.mock.fail("commit_invalid", lines=("vsys1 -> something is wrong",))
+    stuck(systems)
+    found = systems.apply(made)
+    assert set(statuses(found).values()) == {"failed"}
+    for text in named(found):
+        assert text.index("something is wrong") < text.index("could not release")
+    assert systems.locks == 3
+    systems.benches["fw1"].mend()
+    systems.reach(both((WEB,), (POLL,)))
+    assert systems.locks == 0
+
+
+def test_locks_that_could_not_be_released_are_warnings_of_the_outcomes_of_both(
+    systems: Systems,
+) -> None:
+    """Another run makes the change while this one waits for the locks."""
+    wanted = both((WEB,), (POLL,))
+    made = systems.plans(wanted)
+
+    def act() -> None:
+        systems.reach(wanted)
+        stuck(systems)
+
+    found = systems.apply(made, progress=acting("locking", act))
+    assert statuses(found) == {"fw1": "unchanged", "fw2": "unchanged"}
+    assert len(list(named(found))) == 2
+    assert systems.locks == 3
+    systems.benches["fw1"].mend()
 
 
 def test_a_lock_of_somebody_on_either_stops_both(systems: Systems) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[\w,]+\])?>=([\w.]+)(?:,[<!=\w.,]+)?")
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[\w,]+\])?>=([\w.]+)(?:,[<!=\w.,]+)?(?:; .+)?")
 
 
 def declared() -> Iterator[tuple[str, str]]:

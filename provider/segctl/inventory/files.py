@@ -166,6 +166,11 @@ def is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - paths are text, for speed
 
 
+def is_link(path: str) -> bool:
+    """Tell whether a path is a symbolic link."""
+    return os.path.islink(path)  # noqa: PTH114 - paths are text, for speed
+
+
 def exists(path: str) -> bool:
     """Tell whether there is anything at `path`."""
     return os.path.exists(path)  # noqa: PTH110 - paths are text, for speed

@@ -15,7 +15,7 @@ from segctl.inventory.groups import GroupsReader
 from segctl.inventory.ini import IniReader
 from segctl.inventory.model import Inventory, Layer, Silent, VarsFolder
 from segctl.inventory.names import split_port
-from segctl.inventory.surroundings import surroundings
+from segctl.inventory.surroundings import home, surroundings
 from segctl.inventory.tree import LOCALHOST, Tree
 from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
 from segctl.model.errors import InventoryError, Problem
@@ -96,11 +96,15 @@ def survey_inventory(
     reader.attempt(reader.tree.reconcile)
     if len(reader.problems) > before:  # no group can be told from what is below it
         raise InventoryError((*dict.fromkeys(reader.lost), *reader.problems))
-    homes = [_beside(str(source)) for source in sources]
+    homes = [home(str(source)) for source in sources]
     beside = reader.folders(homes)
     near = None if playbook_dir is None else str(playbook_dir) or "."
     adjacent = reader.folders([near])
-    around = tuple(surroundings((one for one in homes if one is not None), reader.files, near))
+    around = tuple(
+        surroundings(
+            (one for one in homes if one is not None), reader.files, near, reader.looked_through
+        )
+    )
     extra = reader.extra_layer(extra_vars)
     inventory = Inventory(
         groups=reader.tree.groups,
@@ -120,21 +124,13 @@ def survey_inventory(
     return inventory, tuple(reader.problems)
 
 
-def _beside(source: str) -> str | None:
-    """Return the folder whose ``group_vars`` belong to a source."""
-    if files.is_folder(source):
-        return source
-    if "," in source and not files.exists(source):
-        return None
-    return files.parent(source)
-
-
 class _Reader:
     """Reads files into one tree; collects problems and carries on."""
 
     def __init__(self, vault: VaultSecrets | None, *, allow_programs: bool) -> None:
         self.tree = Tree()
         self.files: dict[str, None] = {}
+        self.looked_through: dict[str, None] = {}
         self.places: dict[int, Items] = {}
         self.problems: list[Problem] = []
         self.unread: list[Problem] = []
@@ -195,10 +191,13 @@ class _Reader:
     def _listed(self, path: str) -> files.Folder | None:
         """Return what a folder holds, or None where there is none; note one that is closed."""
         try:
-            return files.list_folder(path)
+            found = files.list_folder(path)
         except InventoryError as error:
             self.problems.extend(error.problems)
-            return files.Folder(path, {}, {})
+            found = files.Folder(path, {}, {})
+        if found is not None:
+            self.looked_through[path] = None
+        return found
 
     def _host_list(self, text: str) -> None:
         for part in text.split(","):

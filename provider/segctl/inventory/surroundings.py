@@ -22,36 +22,60 @@ _FOLDERS: Final = ("group_vars", "host_vars")
 
 
 def surroundings(
-    beside: Iterable[str], paths: Iterable[str], playbook_dir: str | None
+    beside: Iterable[str],
+    paths: Iterable[str],
+    playbook_dir: str | None,
+    listed: Iterable[str] = (),
 ) -> Iterator[Problem]:
     """Yield a warning for all that Ansible would read, or anybody could change.
 
-    `beside` are the folders whose variables count, `paths` all files that were read.
+    `beside` are the folders whose variables count, `paths` all files that were read, `listed` the
+    folders that were looked through: what somebody puts there is read the next time.
     """
     folders = list(dict.fromkeys(beside))
     yield from _ignored(folders, playbook_dir)
-    yield from _writable(folders, paths)
+    yield from _writable([*(path or "." for path in folders), *listed], paths)
     yield from _merging(os.environ)
 
 
 def _ignored(beside: Iterable[str], playbook_dir: str | None) -> Iterator[Problem]:
     """Yield one warning for variables of the current folder that are not read."""
-    here = files.absolute(".")
+    read = [*beside, *([] if playbook_dir is None else [playbook_dir])]
+    yield from _unread_in(".", read, "the current folder")
+
+
+def beside_playbook(playbook: str, sources: Iterable[str]) -> Iterator[Problem]:
+    """Yield a warning for variables beside a playbook, which Ansible would merge."""
+    folder = files.parent(playbook) or "."
+    if files.real(folder) != files.real("."):  # of which `surroundings` warns
+        homes = [one for one in map(home, sources) if one is not None]
+        yield from _unread_in(folder, homes, "the playbook's folder")
+
+
+def home(source: str) -> str | None:
+    """Return the folder whose ``group_vars`` belong to a source."""
+    if files.is_folder(source):
+        return source
+    if "," in source and not files.exists(source):
+        return None
+    return files.parent(source)
+
+
+def _unread_in(folder: str, beside: Iterable[str], where: str) -> Iterator[Problem]:
+    """Yield one warning for variables of a folder that is none of those `beside`."""
     read = {files.real(path or ".") for path in beside}
-    if playbook_dir is not None:
-        read.add(files.real(playbook_dir))
-    held = [name for name in _FOLDERS if _holds_any(name)]
-    if held and files.real(here) not in read:
+    held = [name for name in _FOLDERS if _holds_any(files.join(folder, name))]
+    if held and files.real(folder) not in read:
         names = " and ".join(f"{name}/" for name in held)
         yield Problem(
-            message=f"{names} of the current folder {'is' if len(held) == 1 else 'are'} not read: "
+            message=f"{names} of {where} {'is' if len(held) == 1 else 'are'} not read: "
             "only variables beside an inventory source count (Ansible would merge them)",
-            file=here,
-            hint="move them beside the inventory; segctl inventory --playbook-dir . shows what "
-            "Ansible makes of them",
+            file=files.absolute(folder),
+            hint=f"move them beside the inventory; segctl inventory --playbook-dir {folder} shows "
+            "what Ansible makes of them",
             severity="warning",
             kind=IGNORED,
-            subject=here,
+            subject=files.absolute(folder),
         )
 
 
@@ -63,11 +87,14 @@ def _holds_any(path: str) -> bool:
         return False
 
 
-def _writable(beside: Iterable[str], paths: Iterable[str]) -> Iterator[Problem]:
-    """Yield one warning for the folders and files that every user of this machine can change."""
+def _writable(folders: Iterable[str], paths: Iterable[str]) -> Iterator[Problem]:
+    """Yield one warning for the folders and files that every user of this machine can change.
+
+    Of a link it counts where it leads, and who can put something else there.
+    """
     read = list(paths)
-    folders = [path or "." for path in beside]
     held = dict.fromkeys([*folders, *map(_above, read), *read])
+    held |= dict.fromkeys(_above(files.real(path)) for path in list(held) if files.is_link(path))
     if found := [path for path in held if _is_open(path)]:
         more = f", and {len(found) - 1} more of its files and folders" if len(found) > 1 else ""
         yield Problem(
@@ -136,4 +163,6 @@ def _setting(path: str, name: str) -> str | None:
         settings.read_string(files.read_as_written(path))
     except (ConfigError, InventoryError):
         return None
-    return settings.get("defaults", name, fallback=None)
+    value = settings.get("defaults", name, fallback=None)
+    quoted = value is not None and len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if value is not None and quoted else value  # as Ansible does

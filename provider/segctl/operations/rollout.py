@@ -159,11 +159,14 @@ def prepare_plays(
         InventoryError: the inventory cannot be used.
         UsageError: tags or the limit leave nothing.
     """
+    from segctl.inventory.surroundings import beside_playbook
     from segctl.playbook import read_playbook
     from segctl.playbook.run.prepare import prepare
 
     playbook = read_playbook(options.file, vault=vault(common))
     loaded = load_inventory(common, progress)
+    for problem in beside_playbook(str(options.file), map(str, common.sources)):
+        progress.warn(str(problem))
     plays = prepare(playbook, loaded, today(), only=options.tags, skip=options.skip_tags)
     if not plays:
         raise UsageError(f"{options.file}: --tags and --skip-tags leave no task of it")

@@ -10,6 +10,8 @@ import pytest
 
 from segctl.inventory import encrypt, read_inventory
 from segctl.inventory.passwords import vault_secrets
+from segctl.inventory.reader import survey_inventory
+from segctl.inventory.surroundings import beside_playbook
 from segctl.inventory.vault import decrypt
 from segctl.model.errors import InventoryError
 from segctl.transports.credentials import Secret
@@ -71,6 +73,17 @@ def test_beside_a_source_it_is_no_matter_where_that_is(
     assert not around("../inv")
 
 
+def test_those_beside_a_playbook_are_named(write: Write, tmp_path: Path) -> None:
+    """Ansible merges them, too."""
+    write({**HOSTS, "plays/group_vars/g.yml": "v: theirs\n", "inv/play.yml": "", "play.yml": ""})
+    (problem,) = beside_playbook("plays/play.yml", ["inv"])
+    assert (problem.kind, problem.file) == ("ignored-folder", str(tmp_path / "plays"))
+    assert problem.message.startswith("group_vars/ of the playbook's folder is not read")
+    assert "--playbook-dir plays " in problem.hint
+    assert not list(beside_playbook("inv/play.yml", ["inv/hosts.yml"]))
+    assert not list(beside_playbook("play.yml", ["inv"])), "the current folder's are named already"
+
+
 def test_a_list_of_hosts_lies_nowhere(write: Write) -> None:
     write({"group_vars/all.yml": "v: here\n"})
     inventory = read_inventory(["h1,h2"])
@@ -89,6 +102,36 @@ def test_what_everybody_can_write_is_told(write: Write, tmp_path: Path, path: st
     (problem,) = around()
     assert (problem.kind, problem.severity, problem.file) == ("writable", "warning", path)
     assert problem.hint == f"chmod o-w {path}"
+
+
+@pytest.mark.parametrize("path", ["inv/host_vars", "inv/group_vars/g", "inv/more"])
+def test_so_is_a_folder_from_which_nothing_was_read_yet(
+    write: Write, tmp_path: Path, path: str
+) -> None:
+    """Whoever puts a file there has it read by the next command."""
+    write({"inv/hosts.yml": HOSTS["inv/hosts.yml"], "inv/more/extra.yml": "g: {hosts: {i: }}\n"})
+    (tmp_path / path).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "inv/more/extra.yml").rename(tmp_path / "inv/extra.yml")
+    os.chmod(tmp_path / path, 0o777)  # noqa: PTH101 - as a careless umask leaves it
+    problem = around(
+        "inv/hosts.yml" if path == "inv/host_vars" else "inv/extra.yml", "inv/hosts.yml"
+    )
+    found = survey_inventory(["inv"])[0].surroundings if path == "inv/more" else problem
+    assert [(one.kind, one.file) for one in found] == [("writable", path)]
+
+
+def test_so_is_where_a_link_leads(write: Write, tmp_path: Path) -> None:
+    write({**HOSTS, "open/theirs.yml": "v: theirs\n", "open/vars/all.yml": "w: theirs\n"})
+    (tmp_path / "inv/group_vars/g.yml").unlink()
+    (tmp_path / "inv/group_vars/g.yml").symlink_to(tmp_path / "open/theirs.yml")
+    assert not around()
+    os.chmod(tmp_path / "open", 0o777)  # noqa: PTH101 - as a careless umask leaves it
+    (problem,) = around()
+    assert (problem.kind, problem.file) == ("writable", str(tmp_path / "open"))
+    (tmp_path / "inv/group_vars/g.yml").unlink()
+    (tmp_path / "inv/host_vars").symlink_to(tmp_path / "open/vars")
+    (problem,) = around()
+    assert (problem.kind, problem.file) == ("writable", str(tmp_path / "open"))
 
 
 def test_a_sticky_folder_keeps_others_out(write: Write, tmp_path: Path) -> None:
@@ -125,6 +168,7 @@ MERGE = "[defaults]\nhash_behaviour = merge ; as ever\n"
         ({"ansible.cfg": MERGE}, {"ANSIBLE_HASH_BEHAVIOUR": "replace"}, ""),
         ({"ansible.cfg": "[defaults]\n", "home/.ansible.cfg": MERGE}, {}, ""),
         ({"ansible.cfg": "[defaults]\nhash_behaviour=replace\n"}, {}, ""),
+        ({"ansible.cfg": "[defaults]\nhash_behaviour: 'merge'\n"}, {}, "ansible.cfg"),
         ({"ansible.cfg": "not an ini file"}, {}, ""),
         ({}, {}, ""),
     ],

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
+from lxml import etree
 
 from segctl.compiler.naming.objects import decode_several
 from segctl.drift.history.store import opened
@@ -18,6 +19,7 @@ from segctl.observe.leases import leases_of
 from segctl.observe.readers.json_objects import objects
 from segctl.observe.sources import Source, Text
 from segctl.providers.panos import containers, contents, filled, said, user_groups
+from segctl.providers.panos.answers import told
 from segctl.providers.panos.pushed import CONFIGURED, is_managed
 from segctl.report.script_text import script_lines
 from segctl.system.json_text import JsonError, read_json
@@ -72,6 +74,10 @@ def place(xpath: str) -> str:
     return said.request({"type": "config", "action": "get", "xpath": xpath})
 
 
+def message(text: str) -> str:
+    return told(etree.fromstring(f"<msg>a{text}b</msg>"))
+
+
 def records(text: str) -> list[object]:
     context = cast("Context", SimpleNamespace(file=FileTally(name="records")))
     return [*objects(Text(Source(name="records", path=None, data=text.encode())), context)]
@@ -98,6 +104,7 @@ CASES = {
     "a managed firewall": Case(managed, "", "<panorama a"),
     "groups of users": Case(groups, "", "<"),
     "a setting": Case(topdown, "<wildcard-topdown-match-mode>", " "),
+    "blanks in a message of a firewall": Case(message, "", " "),
     "a place in a transcript": Case(place, "", "["),
     "a name that a place does not end": Case(place, "", "['"),
     "names in a place": Case(place, "", "[@name='a"),

@@ -150,12 +150,13 @@ class _Deciding:
         """Return it for these chains of a table."""
         told = {name: json.dumps(rules) for name, rules in listed.lines.items()}
         maps = {n: listed.elements.get(f"{listed.table} {n}", "") for _, n in listed.sets()}
-        within = {name: _targets(held) for name, held in maps.items()}
+        written = _written(told)
+        within = {name: _targets(held, written) for name, held in maps.items()}
         named = {name: maps.keys() & _named(text) for name, text in told.items()}
         onward: dict[str, set[str]] = {}
         back: dict[str, set[str]] = {name: set() for name in told}
         for name, text in told.items():
-            onward[name] = _targets(text).union(*(within[one] for one in named[name])) & told.keys()
+            onward[name] = _targets(text, written).union(*(within[one] for one in named[name]))
             for one in onward[name]:
                 back[one].add(name)
         return cls(
@@ -224,9 +225,14 @@ def _closed(names: set[str], following: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _targets(text: str) -> set[str]:
+def _written(chains: Iterable[str]) -> dict[str, str]:
+    """Return the names of chains by how they are written in JSON."""
+    return {json.dumps(name): name for name in chains}
+
+
+def _targets(text: str, written: Mapping[str, str]) -> set[str]:
     """Return the chains to which rules or elements, as JSON, jump or go."""
-    return {str(json.loads(found[1])) for found in _TARGET.finditer(text)}
+    return {written[one[1]] for one in _TARGET.finditer(text) if one[1] in written}
 
 
 def _named(text: str) -> set[str]:
@@ -246,11 +252,12 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
                 subject=table,
             )
     yield from _mark_findings(listed)
+    written = _written(lines)
     told: dict[str, _Told] = {}
     for kind, chain in objects:
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
-        reached = _reached(str(chain["name"]), lines, told)
+        reached = _reached(str(chain["name"]), lines, written, told)
         where = (
             f"chain {chain['name']} of table {table} "
             f"(hook {chain['hook']}, priority {chain.get('prio')})"
@@ -327,7 +334,12 @@ def _kept(value: Any) -> int:
     return kept
 
 
-def _reached(start: str, lines: Mapping[str, list[Any]], told: dict[str, _Told]) -> set[str]:
+def _reached(
+    start: str,
+    lines: Mapping[str, list[Any]],
+    written: Mapping[str, str],
+    told: dict[str, _Told],
+) -> set[str]:
     """Return which words of `_VERDICTS` the rules have that a chain leads to.
 
     `told` remembers each chain.
@@ -339,7 +351,7 @@ def _reached(start: str, lines: Mapping[str, list[Any]], told: dict[str, _Told])
         if name not in told:
             text = json.dumps(lines.get(name, []))
             words = frozenset(word for word in _VERDICTS if f'"{word}"' in text)
-            told[name] = words, frozenset(_targets(text) & lines.keys())
+            told[name] = words, frozenset(_targets(text, written))
         words, targets = told[name]
         verdicts |= words
         waiting += targets - seen

@@ -45,7 +45,7 @@ _BUSY: Final = tuple(
         (r"Another sync is in progress\..*", "it is synchronising with its peer"),
     )
 )
-_ADVICE: Final = re.compile(r"\s*Please use \"?commit force\"?[^.;]*\.?")
+_ADVICE: Final = re.compile(r"(?<!\s)\s*Please use \"?commit force\"?[^.;]*\.?")
 
 
 def lines(element: Element | None) -> list[str]:
