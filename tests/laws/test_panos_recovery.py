@@ -397,7 +397,7 @@ def test_locks_that_could_not_be_released_are_named_with_what_removes_them(
 # --- lost answers to locks and confirmations -----------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "drop_at"])
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "drop_at", "truncate", "html"])
 @pytest.mark.parametrize("skip", [0, 1])
 def test_a_lost_answer_to_a_confirmation_is_resolved_by_looking(
     skip: int, kind: str, panos: PanosHarness, bench: PanosBench

@@ -304,7 +304,7 @@ def test_a_line_that_drops_at_a_write(
     assert b"c1.web" in bench.mock.running()
 
 
-@pytest.mark.parametrize("how", ["drop_before", "drop_after", "drop_at"])
+@pytest.mark.parametrize("how", ["drop_before", "drop_after", "drop_at", "truncate", "html"])
 @pytest.mark.parametrize("step", ["<revert>", "multi-config", "<commit>", "<remove>"])
 def test_a_line_that_drops_while_going_back(
     step: str, how: str, panos: PanosHarness, bench: PanosBench

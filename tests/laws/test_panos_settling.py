@@ -118,6 +118,25 @@ def test_a_change_of_a_dead_run_is_confirmed_by_releasing_its_lock(
     assert not plan(panos, bench, plant(WEB)).changes
 
 
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
+@pytest.mark.parametrize("step", ["<remove>", "commit-lock><add"])
+def test_a_lost_answer_while_it_is_confirmed_is_resolved_by_looking(
+    step: str, kind: str, panos: PanosHarness, bench: PanosBench
+) -> None:
+    killed(panos, bench, plan(panos, bench, plant(WEB)), "judging", Run(plan_id="first"))
+    with panos.provider.connect(bench.target, read_only=False, progress=silent) as session:
+        session.begin(Run(plan_id="next"))
+        with session.lock():
+            (change,) = panos.provider.parse(session.read()).state.unconfirmed
+            session.adopt(change)
+            bench.mock.fail(kind, contains=step)
+            session.confirm()
+    assert not bench.mock.device.faults.waiting
+    assert look(panos, bench).state.applied == ("first",)
+    assert bench.locks == 0
+    assert b"c1.web" in bench.mock.running()
+
+
 def test_a_run_killed_while_it_settles_leaves_it_to_the_next(
     panos: PanosHarness, bench: PanosBench
 ) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ import pytest
 from segctl.model.errors import ParseError
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.session import NftSession
+from segctl.providers.nftables.watching import connections
 from segctl.providers.state import UNREAD
 from segctl.system.loading import weight
+from segctl.transports.ssh_exec import Answer
 from support.nft_answers import GOOD
 from support.ssh_server import Manners, Visit, serving
 
@@ -162,3 +165,9 @@ def test_all_sets_of_others_are_bounded_together(number: int, size: int) -> None
             live = NftablesProvider().parse(session.read())
     (found,) = [one for one in live.findings if one.kind == UNREAD]
     assert "more than 200 sets" in found.message
+
+
+def test_a_list_of_connections_with_a_million_lines_is_not_taken_apart() -> None:
+    many = "ab\n" * 1_000_000
+    with pytest.raises(ParseError, match="more than 400000 lines"):
+        connections("gw1", lambda _: Answer(code=0, out=many, err=""), datetime.now(UTC))

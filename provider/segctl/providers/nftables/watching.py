@@ -38,6 +38,8 @@ READERS: Final = (
     ),
 )
 _SHOWN: Final = re.compile(r"(\d{1,9}) flow entries have been shown", re.ASCII)
+#: A line has a hundred bytes and more, but so many short ones would take gigabytes.
+_MOST_LINES: Final = 400_000
 #: A log statement of ours without a group, in a listing: it writes to the kernel's log.
 _TO_KERNEL: Final = re.compile(r'"log": ?\{"prefix": ?"segctl [^"]*"\}')
 _UNTOLD: Final = "nftables does not tell since when a rule counts"
@@ -54,7 +56,7 @@ def connections(host: str, run: Callable[[str], Output], now: datetime) -> Answe
         if answer.code != 0:
             why = answer.reason
             break
-        found = _lines(answer.out)
+        found = _lines(host, answer.out)
         told = _SHOWN.search(answer.err)
         if told is None or int(told[1]) != len(found):
             shown = told[1] if told else "no number of"
@@ -65,7 +67,7 @@ def connections(host: str, run: Callable[[str], Output], now: datetime) -> Answe
         return _of(empty, lines, requests=len(FAMILIES))
     answer = run(TRACKED)
     if answer.code == 0:
-        return _of(empty, _lines(answer.out), requests=2)
+        return _of(empty, _lines(host, answer.out), requests=2)
     return _unread(empty, f"{why}; and without conntrack: {answer.reason}")
 
 
@@ -85,7 +87,7 @@ def kernel_log(
     answer = run(JOURNAL.format(max(0, int(since.timestamp()))))
     if answer.code != 0:
         return _unread(empty, answer.reason)
-    ours = [line for line in _lines(answer.out) if "segctl " in line and "SRC=" in line]
+    ours = [line for line in _lines(host, answer.out) if "segctl " in line and "SRC=" in line]
     return _of(empty, ours, requests=1)
 
 
@@ -108,8 +110,15 @@ def counters(host: str, held: Iterable[Counter], now: datetime) -> Answer:
     )
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
+def _lines(host: str, text: str) -> list[str]:
+    """Return the lines of an answer.
+
+    Raises:
+        ParseError: there are so many that they are none of connections or of a log.
+    """
+    if text.count("\n") > _MOST_LINES:
+        raise ParseError(host, f"answers with more than {_MOST_LINES} lines about its traffic")
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def _of(empty: Answer, lines: list[str], *, requests: int) -> Answer:

@@ -256,35 +256,39 @@ class Holding:
         Raises:
             DeviceError: a lock could not be released, or it is unknown whether it was.
         """
-        problem: ConnectError | None = None
-        for pause in TRIES:
-            try:
-                for lock in reversed(self.held()):
-                    if self._is_mine(lock):
-                        self._remove(lock)
-            except ConnectError as error:
-                problem = error
-                time.sleep(pause)
-            else:
-                self.owner = None
-                return
-        if problem is not None:
-            raise problem
+
+        def remove() -> None:
+            for lock in reversed(self.held()):
+                if self._is_mine(lock):
+                    self._remove(lock)
+
+        _until_answered(remove)
+        self.owner = None
 
     def settled(self) -> None:
         """Remove the dead run from our lock's comment: nothing of it is left to settle.
 
+        If an answer is lost, check what the lock says.
+
         Raises:
             LostLockError: somebody else took the lock meanwhile.
+            DeviceError: it is unknown what the lock says.
         """
         if not self.settles:
             return
         self.settles = ""
-        try:
+        renewed: dict[tuple[str, str], None] = {}
+
+        def renew() -> None:
             for lock in self.held():
                 if lock.settles and self._is_mine(lock):
+                    renewed[lock.kind, lock.scope] = None
                     self._remove(lock)
-                    self._take(lock.kind, lock.scope)
+            for kind, scope in renewed:
+                self._take(kind, scope)
+
+        try:
+            _until_answered(renew)
         except LockedError as error:
             raise self._lost(error.message) from error
 
@@ -311,3 +315,18 @@ class Holding:
             "remove them by hand: `request config-lock remove` and "
             f"`request commit-lock remove admin {self.target.user}`"
         )
+
+
+def _until_answered(ask: Callable[[], None]) -> None:
+    """Do something that begins by looking; again if an answer is lost or damaged.
+
+    Raises:
+        ConnectError: no answer came.
+        ParseError: no answer could be read.
+    """
+    for pause in TRIES[:-1]:
+        try:
+            return ask()
+        except (ConnectError, ParseError):
+            time.sleep(pause)
+    return ask()

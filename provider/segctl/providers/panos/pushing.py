@@ -281,7 +281,7 @@ class Pushing:
                     return
             except LostLockError:
                 raise
-            except (ConnectError, HaStateError) as error:  # a failover takes some seconds
+            except (ConnectError, ParseError, HaStateError) as error:  # a failover takes seconds
                 problem = error
                 time.sleep(pause)
             except DeviceError as error:
