@@ -111,6 +111,13 @@ def test_without_a_place_for_the_overlay_it_says_where_it_is(folder: Path) -> No
     assert not os.path.exists(path)  # noqa: PTH110 - a word of the output
 
 
+def test_what_is_printed_can_be_pasted(folder: Path) -> None:
+    with serving(folder, "--endpoints", "over lay.yml") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "use them with: -i hosts.yml -i 'over lay.yml'\n"
+        stop(process)
+
+
 def test_the_overlay_names_known_hosts(folder: Path) -> None:
     with serving(folder, "--endpoints", "over.yml"):
         for values in overlay(folder / "over.yml").values():

@@ -303,6 +303,26 @@ def probes(plant: Cells) -> str:
         """
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+@pytest.mark.parametrize("words", [("--auto-approve",), ("--check",)])
+def test_a_probe_whose_ca_file_cannot_be_used_is_told_before_anything_is_asked(
+    four: Cells, content: str | None, words: tuple[str, ...]
+) -> None:
+    if content is not None:
+        (four.folder / "ca.pem").write_text(content, encoding="utf-8")
+    four.play("""\
+        - hosts: plant
+          verify:
+            - {tls: "127.0.0.1:443", ca_file: ca.pem}
+        """)
+    with four.untouched():
+        done = four("apply", "-p", "play.yml", "--json", *words)
+    assert done.code == 1
+    assert done.json["error"]["code"] == "playbook"
+    assert "play.yml:3:7: verify: cannot use ca_file ca.pem: " in done.json["error"]["message"]
+    assert four("plan", "-p", "play.yml").code == 0  # another machine may apply it
+
+
 def test_probes_that_fit(mixed: Cells) -> None:
     mixed.play(probes(mixed))
     assert mixed.apply()["summary"]["applied"] == 4

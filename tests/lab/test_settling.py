@@ -410,7 +410,7 @@ def test_a_confirmation_that_is_killed_goes_back_with_its_boot_file(
 state(); begin("next")
 with session.lock():
     state()
-    session.push(CHANGE, revert_in=5)
+    session.push(CHANGE, revert_in=20)
     state()
     tell(confirm=tried(session.confirm), back=tried(session.revert))
 """)  # fmt: skip

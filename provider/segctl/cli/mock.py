@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -120,8 +121,8 @@ def mock_serve(
             tell(
                 f"segctl: {name}: segctl has no mock of its platform, so the overlay leads nowhere"
             )
-        sources = " ".join(f"-i {path}" for path in settings.sources)
-        say(f"use them with: {sources} -i {overlay}")
+        words = (word for path in (*settings.sources, overlay) for word in ("-i", str(path)))
+        say(f"use them with: {shlex.join(words)}")
         sys.stdout.flush()
         _until_stopped()
 

@@ -175,6 +175,21 @@ def prepare_plays(
     return playbook, loaded, plays
 
 
+def _to_apply(
+    common: CommonOptions, options: PlaybookOptions, progress: Progress
+) -> tuple[Playbook, Loaded, tuple[Prepared, ...]]:
+    """Return the same for who runs its probes on this machine.
+
+    Raises:
+        PlaybookError: also for a probe that cannot be run here.
+    """
+    from segctl.playbook.run.prepare import refuse_unusable
+
+    found = prepare_plays(common, options, progress)
+    refuse_unusable(found[2])
+    return found
+
+
 # --- plan ----------------------------------------------------------------------------------------
 
 
@@ -216,7 +231,7 @@ def check_playbook(
         PlanError: the reviewed plan cannot be used.
         UsageError: tags or the limit leave nothing.
     """
-    playbook, loaded, plays = prepare_plays(common, options, progress)
+    playbook, loaded, plays = _to_apply(common, options, progress)
     reviewed = _reviewed(options, plays) if options.reviewed is not None else None
     _refuse_unrehearsed(options, plays, reviewed)
     with opened(common, _most(plays), progress) as executor:
@@ -271,7 +286,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
         PlanError: the reviewed plan cannot be used, or the state file cannot be written.
         UsageError: tags or the limit leave nothing, or the state file is of another run.
     """
-    playbook, loaded, plays = prepare_plays(common, options, progress)
+    playbook, loaded, plays = _to_apply(common, options, progress)
     refuse_writable(loaded)
     reviewed = _reviewed(options, plays)
     _refuse_unrehearsed(options, plays, reviewed)

@@ -268,3 +268,35 @@ def test_a_lock_that_could_not_be_released_is_named_with_what_removes_it(
     assert "`nft delete set inet segctl lock`" in warning
     mend(gateway)
     assert not settled(gateway).state.locks
+
+
+def test_ctrl_c_at_any_step_goes_back(gateway: LinuxMock) -> None:
+    """It comes at the first step, then at the second, and so on, until there is no such step."""
+    with closing(opened(gateway)) as session:
+        before = live(session)
+        made = plan_device(desired(OLD, NEW), before, PROVIDER)
+    stopped: list[str] = []
+    steps: list[str] = []
+
+    def at(step: str) -> None:
+        steps.append(step)
+        if len(steps) == len(stopped) + 1:
+            stopped.append(step)
+            raise KeyboardInterrupt
+
+    while True:
+        steps.clear()
+        try:
+            outcome = apply_device(made, PROVIDER, mock_target(gateway), progress=at)
+        except KeyboardInterrupt:
+            with closing(opened(gateway)) as session:
+                found = live(session)
+            assert found.policy == before.policy, stopped
+            assert not found.state.locks, stopped
+            assert not found.state.unconfirmed, stopped
+            assert found.state.kept == "same", stopped
+        else:
+            break
+    assert outcome.status == "applied"
+    assert len(stopped) > 3
+    assert flows_of(settled(gateway)) == {"f1", "f2"}

@@ -277,17 +277,29 @@ def test_without_a_journal_nothing_is_changed(tmp_path: Path) -> None:
     assert wall.steps == []
 
 
-def test_going_back_does_not_wait_for_the_journal(tmp_path: Path) -> None:
+def test_on_a_full_disk_nothing_is_started(tmp_path: Path) -> None:
+    written = journal(tmp_path / "run")
+    written.folder.mkdir()
+    written.file.symlink_to("/dev/full")
+    wall = fresh()
+    with pytest.raises(JournalError, match="No space left on device"):
+        converge(wall, NEW, Order(journal=written))
+    assert wall.steps == []
+
+
+@pytest.mark.parametrize("probe", ["fails", "passes"])
+def test_going_back_does_not_wait_for_the_journal(tmp_path: Path, probe: str) -> None:
+    """The disk is full once the change is live: it is not confirmed without a word of that."""
     written = journal(tmp_path / "run")
     wall = fresh()
 
     def fill(_session: Session, _live: Live) -> None:
         written.file.unlink()
-        written.folder.rmdir()
-        written.folder.write_text("in the way")
-        raise VerifyError("fw1", "a probe fails: reverted")
+        written.file.symlink_to("/dev/full")
+        if probe == "fails":
+            raise VerifyError("fw1", "a probe fails: reverted")
 
-    with pytest.raises(VerifyError):
+    with pytest.raises(VerifyError if probe == "fails" else JournalError):
         converge(wall, NEW, Order(journal=written, judge=fill))
     assert settled(wall, OLD)
 

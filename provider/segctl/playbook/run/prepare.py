@@ -13,13 +13,14 @@ from segctl.compiler.groups import gathered
 from segctl.inventory.loading import Loaded, of_play
 from segctl.model.errors import FileError, InventoryError, PlaybookError, Problem, UnsupportedError
 from segctl.model.site import Site
-from segctl.playbook import Ask, selected, waves
+from segctl.playbook import Ask, Reach, selected, waves
 from segctl.providers.base import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
+    from segctl.model.site import Source
     from segctl.playbook import Play, Playbook, Task
 
 
@@ -106,6 +107,35 @@ def _prepared(
     )
 
 
+def refuse_unusable(plays: Iterable[Prepared]) -> None:
+    """Refuse plays with probes that fail on this machine whatever a host answers.
+
+    Raises:
+        PlaybookError: a file that a probe names cannot be used.
+    """
+    from segctl.playbook.run.probes import unusable
+
+    problems = tuple(
+        _problem_of(probe.declared, why)
+        for play in plays
+        for probe in play.play.verify
+        if isinstance(probe, Reach) and probe.ca_file and (why := unusable(probe))
+    )
+    if problems:
+        raise PlaybookError(problems)
+
+
+def _problem_of(place: Source, message: str, hint: str = "") -> Problem:
+    return Problem(
+        message=message,
+        file=place.file,
+        line=place.line,
+        column=place.column,
+        path="verify",
+        hint=hint,
+    )
+
+
 def _refused(play: Play, platforms: set[str]) -> Iterator[Problem]:
     """Yield a problem for each command that a platform in the play does not run."""
     for probe in play.verify:
@@ -114,16 +144,9 @@ def _refused(play: Play, platforms: set[str]) -> Iterator[Problem]:
                 continue  # the reader has checked the probes that name a platform
             with suppress(UnsupportedError):  # reported when the device is planned
                 if why := refusal(platform, probe.command):
-                    yield Problem(
-                        message=f"{platform}: {why}",
-                        file=probe.declared.file,
-                        line=probe.declared.line,
-                        column=probe.declared.column,
-                        path="verify",
-                        hint="name the platform that runs it: platform: …"
-                        if len(platforms) > 1
-                        else "",
-                    )
+                    hint = "name the platform that runs it: platform: …"
+                    hint = hint if len(platforms) > 1 else ""
+                    yield _problem_of(probe.declared, f"{platform}: {why}", hint)
 
 
 def _of_play(play: Play, error: FileError) -> FileError:

@@ -73,12 +73,30 @@ def _tcp(probe: Reach) -> str:
         return _reason(error, probe)
 
 
-def _tls(probe: Reach) -> str:
+def unusable(probe: Reach) -> str:
+    """Return why this machine cannot run the probe, as far as its files tell; else nothing."""
+    try:
+        _context(probe)
+    except UnknowableError as error:
+        return str(error)
+    return ""
+
+
+def _context(probe: Reach) -> ssl.SSLContext:
+    """Return what verifies certificates.
+
+    Raises:
+        UnknowableError: the file of CA certificates cannot be used.
+    """
     cafile = str(Path(probe.ca_file).expanduser()) if probe.ca_file else None
     try:
-        context = ssl.create_default_context(cafile=cafile)
+        return ssl.create_default_context(cafile=cafile)
     except (OSError, ssl.SSLError) as error:
         raise UnknowableError(f"cannot use ca_file {probe.ca_file}: {error}") from error
+
+
+def _tls(probe: Reach) -> str:
+    context = _context(probe)
     try:
         plain = socket.create_connection((probe.host, probe.port), timeout=probe.timeout)
     except socket.gaierror:
