@@ -134,7 +134,7 @@ def test_a_keyring_that_breaks_when_it_is_loaded_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "keyring.py").write_text("raise RuntimeError('cannot open with geheim')", "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "keyring", raising=False)
     with pytest.raises(AuthError, match=r"does not respond \(RuntimeError\)") as caught:
         login("fw1", user="me", environment={})
