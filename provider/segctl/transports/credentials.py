@@ -206,12 +206,18 @@ def _from_keyring(host: str, user: str) -> Secret | None:
         keyring = import_module("keyring")
     except ImportError:
         return None
+    except Exception as error:  # noqa: BLE001 - as below
+        raise _silent(host, error) from None
     try:
         password = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
     except Exception as error:  # noqa: BLE001 - what backends raise says what they like
-        raise AuthError(
-            host,
-            f"the keyring does not respond ({type(error).__name__}): unlock it, or set "
-            "SEGCTL_PASSWORD",
-        ) from None
+        raise _silent(host, error) from None
     return Secret(password) if isinstance(password, str) else None
+
+
+def _silent(host: str, error: Exception) -> AuthError:
+    """Return the error for a keyring that fails, without its words."""
+    return AuthError(
+        host,
+        f"the keyring does not respond ({type(error).__name__}): unlock it, or set SEGCTL_PASSWORD",
+    )

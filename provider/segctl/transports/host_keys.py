@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from asyncssh.public_key import SSHOpenSSHCertificate
 
 _CERTIFICATE: Final = "-cert-v01@openssh.com"
+#: The bits that an RSA key has at least (OpenSSH's RequiredRSASize): shorter ones are broken.
+_FEWEST_BITS: Final = 1024
 #: Certificate types, and the type of the key in each.
 _TYPES: Final = {
     "ssh-ed25519": "ssh-ed25519",
@@ -71,6 +73,19 @@ def fingerprint(key: bytes) -> str:
 def kind_of(key: bytes) -> str:
     """Return the type stated inside a public key in SSH's encoding."""
     return _strings(key, 1)[0].decode("ascii", errors="replace")
+
+
+def too_short(key: bytes) -> str:
+    """Return what is wrong with an RSA key of too few bits, in SSH's encoding; else nothing."""
+    try:
+        if kind_of(key) != "ssh-rsa":
+            return ""
+        bits = int.from_bytes(_strings(key, 3)[2], "big").bit_length()
+    except ValueError:
+        return ""  # whoever reads the key says what it is
+    if bits >= _FEWEST_BITS:
+        return ""
+    return f"an RSA key of {bits} bits, which anybody can forge"
 
 
 # --- what the files say --------------------------------------------------------------------------
@@ -150,7 +165,8 @@ def _holds(text: str, kind: str) -> bool:
     """Whether base64 text holds a key of this type and is spelled as OpenSSH spells it."""
     try:
         blob = base64.b64decode(text, validate=True)
-        return base64.b64encode(blob).decode() == text and kind_of(blob) == kind
+        spelled = base64.b64encode(blob).decode() == text
+        return spelled and kind_of(blob) == kind and not too_short(blob)
     except (binascii.Error, ValueError):
         return False
 
@@ -180,7 +196,8 @@ def shown(blob: bytes) -> Shown:
 
     Raises:
         ValueError: a certificate is unreadable, or has a wrong signature, a signature of a
-            kind that is not accepted, or a critical option (none is defined for hosts).
+            kind that is not accepted, a key that is too short, or a critical option (none is
+            defined for hosts).
     """
     import asyncssh
     from asyncssh.public_key import SSHOpenSSHCertificate
@@ -197,6 +214,9 @@ def shown(blob: bytes) -> Shown:
         ) from error
     if not isinstance(certificate, SSHOpenSSHCertificate):
         raise ValueError("not an OpenSSH certificate")  # noqa: TRY004 - it is data, not a type
+    keys = certificate.key.public_data, certificate.signing_key.public_data
+    if short := too_short(keys[0]) or too_short(keys[1]):
+        raise ValueError(f"it has {short}")
     made = _signed_with(blob, certificate.signing_key.public_data)
     if made not in _SIGNATURES:
         raise ValueError(f"its authority signed it with {made}, which segctl does not accept")

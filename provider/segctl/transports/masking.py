@@ -46,8 +46,8 @@ def _secrets(environment: Mapping[str, str] | None) -> Iterator[str]:
     held = [value for name, value in env.items() if _SECRET.fullmatch(name)]
     held += held_secrets()
     for value in held:
-        for one in {value, value.strip()}:
-            yield one
+        yield from {value, value.strip()}
+        for one in {value.strip(), *value.split()}:  # of webhooks there may be several
             yield from _parts(one)
 
 

@@ -33,6 +33,7 @@ from segctl.transports.host_keys import (
     lookup,
     place,
     shown,
+    too_short,
 )
 
 if TYPE_CHECKING:
@@ -122,7 +123,12 @@ class _Proof(ABC):
 
         if blob == self._accepted:
             return
-        self.refusal = self._objection(blob)
+        short = too_short(blob)
+        self.refusal = (
+            f"its host key is {short}: give the device a new key"
+            if short
+            else self._objection(blob)
+        )
         if self.refusal:
             raise paramiko.SSHException(self.refusal)
         self._accepted = blob

@@ -130,6 +130,18 @@ def test_the_keyring_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [("segctl", "me@fw1"), ("segctl", "me@fw2")]
 
 
+def test_a_keyring_that_breaks_when_it_is_loaded_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keyring.py").write_text("raise RuntimeError('cannot open with geheim')", "utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "keyring", raising=False)
+    with pytest.raises(AuthError, match=r"does not respond \(RuntimeError\)") as caught:
+        login("fw1", user="me", environment={})
+    assert "geheim" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 def test_a_keyring_that_is_locked_is_an_error_of_the_account(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

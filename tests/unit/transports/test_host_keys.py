@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from segctl.transports.host_keys import (
     lookup,
     place,
     shown,
+    too_short,
 )
 from support import openssh
 
@@ -31,8 +33,8 @@ pytestmark = pytest.mark.skipif(bool(openssh.refused()), reason=openssh.refused(
 
 HOSTS = ("fw1", "fw1.plant.example", "fw2.plant.example", "10.0.0.1", "::1", "2001:db8::1")
 PORTS = (22, 2222)
-#: Names of keys: three of hosts, two of authorities.
-KEYS = ("mine", "other", "wide", "ca", "ca2")
+#: Names of keys: three of hosts, two of authorities, and one that is too short.
+KEYS = ("mine", "other", "wide", "ca", "ca2", "short")
 CERTIFICATES = {
     "good": ("ca", "-h", "-n", ",".join(HOSTS)),
     "wild": ("ca", "-h", "-n", "fw?.*,10.*,*1"),
@@ -53,11 +55,22 @@ class World:
     servers: dict[str, openssh.Sshd] = field(repr=False)
 
 
+def rsa(bits: int) -> tuple[str, str]:
+    """Return type and base64 of a public key of RSA: to look one up, its number may be any."""
+    parts = (b"ssh-rsa", b"\1\0\1", (2**bits - 1).to_bytes(bits // 8 + 1, "big"))
+    blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return "ssh-rsa", base64.b64encode(blob).decode()
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("openssh")
     kinds = {"other": "ecdsa", "wide": "rsa"}
-    paths = {name: openssh.make_key(folder / name, kinds.get(name, "ed25519")) for name in KEYS}
+    paths = {
+        name: openssh.make_key(folder / name, kinds.get(name, "ed25519"))
+        for name in KEYS
+        if name != "short"
+    }
     made = {
         name: openssh.certify(paths[words[0]], paths["mine"], *words[1:])
         for name, words in CERTIFICATES.items()
@@ -68,7 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         place_.mkdir()
         servers[name] = openssh.sshd(place_, [paths["mine"]], [made[name]] if name else [])
     return World(
-        keys={name: openssh.public(path) for name, path in paths.items()},
+        keys={name: openssh.public(path) for name, path in paths.items()} | {"short": rsa(1023)},
         certificates=made,
         servers=servers,
     )
@@ -174,6 +187,7 @@ def _line(marker: str = "", hosts: str = "fw1", key: str = "mine", **more: str) 
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
 )
 @example(lines=[_line(hosts="a,,b")], host="fw1", port=22)
+@example(lines=[_line(key="short"), _line("@cert-authority ", key="short")], host="fw1", port=22)
 @example(lines=[_line(hosts="10.0.0.0/8,x?")], host="10.0.0.1", port=22)
 @example(lines=[_line(kind="RSA", key="wide")], host="fw1", port=22)
 @example(lines=[_line(tail=" \u2028fw1 x")], host="fw1", port=22)
@@ -257,3 +271,32 @@ def test_wildcards_in_a_certificate_count(
     assert (verdict.status is Status.OK) is taken
     if openssh.version() >= (10, 3):
         assert world.servers["wild"].accepted([file], host, port) is taken
+
+
+@pytest.mark.parametrize(("bits", "wrong"), [(512, "512 bits"), (1023, "1023 bits"), (1024, "")])
+def test_rsa_keys_of_too_few_bits_are_none(bits: int, wrong: str) -> None:
+    kind, text = rsa(bits)
+    key = base64.b64decode(text)
+    assert too_short(key) == (wrong and f"an RSA key of {wrong}, which anybody can forge")
+    found = lookup([f"fw1 {kind} {text}\n@cert-authority fw1 {kind} {text}\n".encode()], "fw1")
+    assert (found.keys, found.authorities) == (((), ()) if wrong else ((key,), (key,)))
+
+
+def test_a_certificate_of_a_key_that_is_too_short_is_refused() -> None:
+    authority = Ed25519PrivateKey.generate()
+    numbers = (b"\1\0\1", (2**1023 - 1).to_bytes(128, "big"))
+    known = (b"ssh-ed25519", authority.public_key().public_bytes_raw())
+    body = b"".join((
+        *map(_string, (b"ssh-rsa-cert-v01@openssh.com", b"nonce", *numbers)),
+        bytes(8) + (2).to_bytes(4, "big"),
+        *map(_string, (b"id", _string(b"fw1"))),
+        bytes(8) + b"\xff" * 8,
+        *map(_string, (b"", b"", b"", b"".join(map(_string, known)))),
+    ))  # fmt: skip
+    signature = _string(b"ssh-ed25519") + _string(authority.sign(body))
+    with pytest.raises(ValueError, match="1023 bits"):
+        shown(body + _string(signature))
+
+
+def _string(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data

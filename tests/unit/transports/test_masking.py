@@ -51,6 +51,12 @@ def test_each_part_of_an_address_that_can_be_a_secret_is_masked(part: str) -> No
     assert masked(f"<{part}>", {"SEGCTL_WEBHOOK": URL}) == "<***>"
 
 
+@pytest.mark.parametrize("part", ["hooks/T0-B1", "4712-x", "services/T2", "T2-x"])
+def test_each_of_several_addresses_is_masked(part: str) -> None:
+    urls = f"{URL} https://b.invalid/services/T2\nhttps://c.invalid/?T2-x"
+    assert masked(f"<{part}>", {"SEGCTL_WEBHOOK": urls}) == "<***>"
+
+
 def test_of_two_secrets_the_longer_leaves_nothing() -> None:
     env = {"SEGCTL_PASSWORD": "abc", "SEGCTL_PASSWORD_FW1": "abcdef"}
     assert masked("abcdef abc", env) == "*** ***"
