@@ -383,7 +383,8 @@ def _transport(base: Any, packets: Any, proof: _Proof) -> Any:
         verified = False
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs, packetizer_class=packets)
+            transport: Any = super()
+            transport.__init__(*args, **kwargs, packetizer_class=packets)
 
         @property
         def preferred_keys(self) -> tuple[str, ...]:
