@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.golden import Golden
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xdist.scheduler import LoadScopeScheduling
+
+# no test fails because a machine is slow; laws have a profile of their own
+settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slow")
 
 #: Modules whose tests share what takes long to make: one worker runs them, from the beginning.
 _TOGETHER = (
