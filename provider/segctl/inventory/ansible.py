@@ -74,6 +74,12 @@ def ask_ansible(paths: Sequence[str], wanted: str, *, allow_programs: bool) -> s
             )
     except ChildError as error:
         raise files.problem(wanted, f"ansible-inventory could not be run: {error}") from error
+    except OSError as error:
+        raise files.problem(
+            wanted,
+            f"ansible-inventory could not be run: {error.strerror}",
+            "let TMPDIR name a folder of your own, or /tmp",
+        ) from error
     if done.code:
         what = " ".join(done.errors.decode(errors="replace").split())[-_PREVIEW:]
         raise files.problem(wanted, f"ansible-inventory failed: {what}")

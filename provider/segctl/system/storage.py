@@ -242,8 +242,14 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def temporary_folder(prefix: str) -> Generator[Path]:
-    """Yield a private folder for files that libraries write; it is removed afterwards."""
+    """Yield a private folder for files that libraries write; it is removed afterwards.
+
+    Raises:
+        UnsafePlaceError: others could put another in its place, because of where ``TMPDIR`` is.
+        OSError: there is no place for it.
+    """
     with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        check(Path(folder, "file"), alone=True)
         yield Path(folder)
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from textwrap import dedent
@@ -285,6 +286,18 @@ def test_a_database_is_opened_by_its_path_so_the_way_to_it_must_stay(shared: Pat
         assert not (folder / "history.db").exists()
     shared.chmod(0o1777)  # where nobody else can rename what is ours
     prepared(shared / "own/history.db")
+
+
+def test_a_passing_folder_is_not_made_where_others_could_exchange_it(
+    shared: Path, sticky: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(shared))
+    with pytest.raises(UnsafePlaceError), storage.temporary_folder("segctl-"):
+        pass
+    assert not list(shared.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(sticky))
+    with storage.temporary_folder("segctl-") as folder:
+        assert folder.parent == sticky
 
 
 @as_root
