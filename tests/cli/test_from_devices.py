@@ -70,7 +70,8 @@ def sessions(document: Any) -> int:
 
 
 def test_firewalls_add_up_what_they_saw(plant: Plant) -> None:
-    give(plant, *(entry(number, HOUR * number) for number in range(1, 49)), session(99, 90 * DAY))
+    days = (entry(number, DAY * (1 + number % 3)) for number in range(1, 49))
+    give(plant, *days, session(99, 90 * DAY))
     document = asked(plant, "traffic")
     assert sessions(document) == 49
     assert answer(document, "traffic report")["records"] == 3
