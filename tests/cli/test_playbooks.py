@@ -379,6 +379,9 @@ NOT_RUN = {
     ),
     "command: nft list ruleset": "panos: 'nft list ruleset' is not XML: write <show>…</show>",
     "{command: <show><system>, platform: panos}": "panos: '<show><system>' is not XML",
+    "{command: '<!DOCTYPE show [<!ENTITY a \"b\">]><show>&a;</show>', platform: panos}": (
+        "panos: '<!DOCTYPE show [<!ENTITY a \"b\">]><show>&a;</show>' has a document type"
+    ),
     "{command: <show/>, platform: nftables}": "nftables: '<show/>' is not permitted: ",
     "{command: <show/>, platform: toyos}": "no provider for platform 'toyos'",
 }

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from segctl.model.warned import Warned
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
@@ -18,7 +20,7 @@ class Progress(Protocol):
         """Stand around work on devices.
 
         What is yielded takes a device's name and the step it is at; an empty step says that the
-        device is done.
+        device is done, and a `Warned` one is a warning.
         """
         ...
 
@@ -44,9 +46,14 @@ class Messages:
 
     @contextmanager
     def devices(self, names: Sequence[str]) -> Generator[Callable[[str, str], None]]:
-        """Show nothing of the devices."""
+        """Keep the warnings among the steps of the devices."""
         del names
-        yield lambda _device, _step: None
+
+        def told(device: str, step: str) -> None:
+            if isinstance(step, Warned):
+                self.warn(f"{device}: {step}")
+
+        yield told
 
     def tell(self, event: str, **facts: object) -> None:
         """Show nothing of the event."""

@@ -13,6 +13,7 @@ import pytest
 import segctl.operations
 from segctl.analysis.query import Check
 from segctl.model.errors import InventoryError, SignatureError, StalePlanError, UsageError
+from segctl.model.warned import Warned
 from segctl.operations.apply import ApplyOptions, SavedPlanOptions, apply, apply_saved
 from segctl.operations.check import CheckOptions, check
 from segctl.operations.drift import Acceptance, DriftOptions, accept, drift
@@ -46,6 +47,15 @@ if TYPE_CHECKING:
 
 HOSTS = ("fw1", "gw2")
 PACKAGE = Path(segctl.operations.__file__).parent
+
+
+def test_warnings_among_the_steps_of_a_device_are_kept() -> None:
+    kept = Messages()
+    with kept.devices(["fw1"]) as told:
+        told("fw1", "reading")
+        told("fw1", Warned("something is missing"))
+        told("fw1", "")
+    assert kept.warnings == ["fw1: something is missing"]
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ def refusal(command: str) -> str:
         root = _root(command)
     except etree.XMLSyntaxError:
         return f"{command!r} is not XML: write <show>…</show>"
+    # `bare` would send the entities, and not what they stand for
+    if "<!DOCTYPE" in command:
+        return f"{command!r} has a document type: write <show>…</show>"
     if root.tag != "show":
         return f"<{root.tag}> is not permitted: a probe may run only <show> commands"
     return ""
