@@ -377,7 +377,9 @@ def _transport(base: Any, packets: Any, proof: _Proof) -> Any:
         verified = False
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs, packetizer_class=packets)
+            super().__init__(  # pyright: ignore[reportUnknownMemberType] - untyped base
+                *args, **kwargs, packetizer_class=packets
+            )
 
         @property
         def preferred_keys(self) -> tuple[str, ...]:
