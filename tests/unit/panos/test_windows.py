@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import time
 from bisect import bisect_left, bisect_right
 
@@ -119,3 +120,18 @@ def test_a_read_only_session_may_ask_for_reports_and_remove_its_own_query() -> N
         {"type": "report", "reporttype": "dynamic", "action": "set"},
     ):
         assert is_write(refused)
+
+
+def test_entries_of_megabytes_end_it() -> None:
+    """Each answer is small enough; hundreds of them are not, and they are kept together."""
+    asked: list[int] = []
+
+    def ask(begin: int, _end: int) -> Page:
+        asked.append(begin)
+        return Page(lines=[os.urandom(3 << 20).hex()], full=False)
+
+    found = walked(0, 300 * DAY, Steps(most=10, widest=DAY), ask, time.monotonic() + 600)
+    assert "takes more than 32 MiB" in found.cut
+    assert len(asked) < 20
+    assert len(found.text) < 48 << 20
+    assert found.first > 0

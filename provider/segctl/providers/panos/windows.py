@@ -20,6 +20,8 @@ DAY: Final = 86400
 #: So many requests for windows, and entries in them, are enough for one log of one firewall.
 MOST_WINDOWS: Final = 300
 MOST_RECORDS: Final = 100_000
+#: And so many bytes of them, packed: ten times what so many records take.
+MOST_BYTES: Final = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def walked(
     size = max(1, min(DAY, steps.widest, last - first + 1))
     full_at: list[int] = []
     while end >= first:
-        if why := _enough(found, until):
+        if why := _enough(found, sum(map(len, parts)), until):
             found.cut = why
             break
         begin = max(first, end - size + 1, end // DAY * DAY if steps.daily else first)
@@ -119,10 +121,12 @@ def walked(
     return found
 
 
-def _enough(found: Walked, until: float) -> str:
+def _enough(found: Walked, size: int, until: float) -> str:
     """Return why nothing older is asked for, empty if it is."""
     if found.records >= MOST_RECORDS:
         return f"it has more than {MOST_RECORDS:,} records: older ones were not asked for"
+    if size > MOST_BYTES:
+        return f"it takes more than {MOST_BYTES >> 20} MiB: older records were not asked for"
     if found.requests >= MOST_WINDOWS:
         return f"{MOST_WINDOWS} requests were made: what is older was not asked for"
     if time.monotonic() > until:
