@@ -125,6 +125,7 @@ def test_a_lost_answer_while_it_is_confirmed_is_resolved_by_looking(
 ) -> None:
     killed(panos, bench, plan(panos, bench, plant(WEB)), "judging", Run(plan_id="first"))
     with panos.provider.connect(bench.target, read_only=False, progress=silent) as session:
+        assert isinstance(session, Settling)
         session.begin(Run(plan_id="next"))
         with session.lock():
             (change,) = panos.provider.parse(session.read()).state.unconfirmed

@@ -123,7 +123,7 @@ def answer(swarm: str, size: int) -> Answer:
 
 
 def read_by_another_process(
-    mock: PanosMock, *, times: int = 1, timeout: float = 60.0, commit_timeout: float = 60.0
+    mock: PanosMock, *, times: int = 1, timeout: float = 300.0, commit_timeout: float = 300.0
 ) -> Mapping[str, object]:
     """Read a mock in a process of its own; return what it raised, and its peak in MB (``peak``)."""
     told = {
@@ -137,7 +137,7 @@ def read_by_another_process(
         [sys.executable, "-c", READER, json.dumps(told)],
         capture_output=True,
         check=True,
-        timeout=300,
+        timeout=1200,
     )
     found: Mapping[str, object] = json.loads(done.stdout)
     return found

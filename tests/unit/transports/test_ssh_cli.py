@@ -58,7 +58,7 @@ def target_of(appliance: Appliance) -> Target:
         user="operator",
         password=Secret(PASSWORD),
         ssh_fingerprint=str(KEY.get_fingerprint()),
-        timeout=20,
+        timeout=60,
     )
 
 
