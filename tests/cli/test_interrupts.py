@@ -162,6 +162,38 @@ def test_no_further_device_is_begun(plant: Plant) -> None:
     assert plant.fleet["fw2"].writes == 0
 
 
+BUSY = """\
+import signal, threading
+from segctl.cli import _stop
+from segctl.cli.interrupts import until_stopped
+
+def work():
+    while True:
+        sum(range(100))
+
+signal.signal(signal.SIGTERM, _stop)
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+with until_stopped():
+    print("serving", flush=True)
+"""
+
+
+def test_a_cancel_right_before_the_wait_is_heeded() -> None:
+    """Busy threads stretch the moment between the last look at signals and the wait."""
+    for _ in range(20):
+        with subprocess.Popen(
+            [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True, env=environment()
+        ) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "serving\n"
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+            finally:
+                process.kill()
+
+
 def test_ctrl_c_while_the_process_ends_is_no_traceback() -> None:
     ending = "lambda: (print('ending', flush=True), time.sleep(60))"
     program = (

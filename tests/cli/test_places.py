@@ -365,10 +365,13 @@ def _mock_serve(folder: Path, *words: str) -> tuple[bool, str]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        served = process.stdout.readline().startswith("serving ")
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            served = process.stdout.readline().startswith("serving ")
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
         return served, err
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,19 @@ class LeftError(SegctlError):
     """Who was applying left with one more Ctrl-C while devices were still going back."""
 
     code = "interrupted"
+
+
+@contextmanager
+def until_stopped() -> Generator[None]:
+    """Run the block, then wait for Ctrl-C or a pipeline's cancel, which may come during either.
+
+    It wakes every second: a signal that comes right before a wait without end begins is not acted
+    upon before that wait is over. `segctl.cli.main` lets a cancel raise KeyboardInterrupt.
+    """
+    with suppress(KeyboardInterrupt):
+        yield
+        while True:
+            time.sleep(1)
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -17,6 +15,7 @@ import typer
 from segctl.cli.app import app, mock_app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
+from segctl.cli.interrupts import until_stopped
 from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import print_json, say, tell
 from segctl.model.errors import UsageError
@@ -27,6 +26,8 @@ from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from segctl_mocks import Fleet
 
 
 @mock_app.command("serve", cls=Command, epilog=epilog("mock serve"))
@@ -114,17 +115,19 @@ def mock_serve(
             raise UsageError(
                 f"with {overlay}, commands would not reach the mocks: {'; '.join(wrong)}"
             )
-        served = running.everything.items()
-        names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
-        say(f"serving {names}")
-        for name in running.nowhere:
-            tell(
-                f"segctl: {name}: segctl has no mock of its platform, so the overlay leads nowhere"
-            )
-        words = (word for path in (*settings.sources, overlay) for word in ("-i", str(path)))
-        say(f"use them with: {shlex.join(words)}")
-        sys.stdout.flush()
-        _until_stopped()
+        with until_stopped():
+            _announce(running, [*settings.sources, overlay])
+
+
+def _announce(running: Fleet, sources: Sequence[Path]) -> None:
+    served = running.everything.items()
+    names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
+    say(f"serving {names}")
+    for name in running.nowhere:
+        tell(f"segctl: {name}: segctl has no mock of its platform, so the overlay leads nowhere")
+    words = (word for path in sources for word in ("-i", str(path)))
+    say(f"use them with: {shlex.join(words)}")
+    sys.stdout.flush()
 
 
 @mock_app.command("traffic", cls=Command, epilog=epilog("mock traffic"))
@@ -216,19 +219,6 @@ def _files(given: Sequence[str], option: str) -> list[tuple[str, bytes]]:
             raise typer.BadParameter(message, param_hint=option)
         found.append((host, read_bytes(Path(path))))
     return found
-
-
-def _until_stopped() -> None:
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: object) -> None:
-        stopped.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        stopped.wait()
-    except KeyboardInterrupt:
-        return
 
 
 @app.command(cls=Command, epilog=epilog("demo"))
