@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.managed import SHARED, address, group
+from support.managed import DEVICE, FIRST, RULES, SHARED, address, aimed, group, rule
 
 if TYPE_CHECKING:
     from support.panorama import Plant
@@ -57,3 +57,33 @@ def test_profiles_of_the_group_and_of_shared_can_be_named(behind: Plant, place: 
     panorama.edit("set", f"{where}/log-settings/profiles", profile, admin="admin", commit=True)
     behind("apply", "--auto-approve")
     assert "No changes" in behind("plan")
+
+
+ANCESTORS = f"{DEVICE}/deviceconfig/setting/management"
+WIN = "<ancestor-objects-take-precedence>yes</ancestor-objects-take-precedence>"
+
+
+def opened(plant: Plant, *more: str) -> str:
+    """Let a rule of others open what `door` is; return what a plan says of it."""
+    holds(plant, group("OT"), "door", "192.0.2.9")
+    holds(plant, SHARED, "door", "10.2.1.10")
+    panorama = plant.mocks.panorama
+    for setting in more:
+        panorama.edit("set", ANCESTORS, setting, admin="other", commit=True)
+    entry = rule("opens", enter="SUPV", leave="CELL1", more=aimed(FIRST))
+    entry = entry.replace("<destination><member>any", "<destination><member>door")
+    panorama.edit("set", f"{group('OT')}/{RULES}", entry, admin="other", commit=True)
+    done = plant.run("plan")
+    return str(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("settings", "leads_to"), [((), "192.0.2.9"), ((WIN,), "10.2.1.10")], ids=["nearest", "highest"]
+)
+def test_a_name_on_several_levels_means_what_the_firewalls_get(
+    behind: Plant, settings: tuple[str, ...], leads_to: str
+) -> None:
+    assert f"→ {leads_to} tcp/1" in opened(behind, *settings)
+    behind("apply", "--auto-approve")
+    asked = behind.run("check", "--from", "supervisory", "--to", "cell-1", "--port", "22")
+    assert ("partly allowed" in asked.stdout) == (leads_to == "10.2.1.10")

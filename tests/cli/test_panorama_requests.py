@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from segctl_mocks import PanoramaMock
 
 MANY = 6
-#: Of a plan: the key, the system, shared, applications, containers, the hierarchy, the stacks, and
-#: two of the one template.
-MOST_IN_COMMON = 9
+#: Of a plan: the key, the system, shared, whose objects count, applications, containers, the
+#: hierarchy, the stacks, and two of the one template.
+MOST_IN_COMMON = 10
 #: Of each device group: pending changes, the group, what its firewalls have, four counts, two kinds
 #: of locks.
 MOST_OF_A_GROUP = 9

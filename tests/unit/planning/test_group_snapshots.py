@@ -6,7 +6,13 @@ from lxml import etree
 
 from segctl.planning.snapshot import snapshot_of
 from segctl.providers.panos.panorama import PanoramaProvider, members
-from segctl.providers.panos.panorama.parse import GROUP, HIERARCHY, MEMBERS, STANDING
+from segctl.providers.panos.panorama.parse import (
+    GROUP,
+    HIERARCHY,
+    MEMBERS,
+    PRECEDENCE,
+    STANDING,
+)
 from segctl.providers.panos.panorama.templates import STACKS, TEMPLATE, VARIABLES
 from segctl.providers.panos.snapshot import Snapshot
 from segctl.transports.target import Managed
@@ -52,6 +58,7 @@ def document(birds: Canaries) -> bytes:
         "pending": rest["pending"],
         GROUP: answer(panorama),
         "shared": answer(shared),
+        PRECEDENCE: answer(),
         "applications": answer(),
         "containers": answer(),
         HIERARCHY: answer(etree.fromstring("<dg-hierarchy><dg name='OT'/></dg-hierarchy>")),

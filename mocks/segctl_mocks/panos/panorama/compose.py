@@ -5,7 +5,8 @@ Sources: an answer of ``show config pushed-shared-policy`` recorded on 11.1.6 (r
 writes into every rule; default rules beside ``security`` below the post-rulebase); notes measured
 on 11.x (disabled rules are never pushed; unused objects are, unless switched off); vendor's
 Panorama guide ("Device Group Policies": pre-rules from shared down, post-rules from the group up;
-"Device Group Objects": the lowest level that has a name wins; "Share Unused Address and Service
+"Device Group Objects": the lowest level that has a name wins; "Manage Precedence of Inherited
+Objects": or the highest one, where Panorama is set so; "Share Unused Address and Service
 Objects with Devices").
 """
 
@@ -29,13 +30,9 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.schema import Node
     from segctl_mocks.panos.tree import Element, Path, Tree
 
-_SHARE_UNUSED: Path = (
-    *DEVICE,
-    ("deviceconfig", ""),
-    ("setting", ""),
-    ("management", ""),
-    ("share-unused-objects-with-devices", ""),
-)
+_MANAGEMENT: Path = (*DEVICE, ("deviceconfig", ""), ("setting", ""), ("management", ""))
+_SHARE_UNUSED: Path = (*_MANAGEMENT, ("share-unused-objects-with-devices", ""))
+_ANCESTORS_WIN: Path = (*_MANAGEMENT, ("ancestor-objects-take-precedence", ""))
 _MAYBE_UNUSED = ("address", "address-group", "service", "service-group")
 _DEFAULTS = "default-security-rules"
 
@@ -84,7 +81,8 @@ def policy(tree: Tree, group: str, target: Target | None) -> Element:
         root.append(_rulebase(base, ordered, target))
     objects = etree.Element("objects")
     known = _object_nodes()
-    for level in inside:
+    ancestors_win = text_of(tree.at(_ANCESTORS_WIN)) == "yes"
+    for level in inside[::-1] if ancestors_win else inside:
         _take(objects, level.root, known, level.loc)
     if text_of(tree.at(_SHARE_UNUSED)) == "no":
         _drop_unused(objects, root)

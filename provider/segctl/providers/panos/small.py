@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
 
 _HEAD = 1 << 12
+_ERROR = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<response\s+status\s*=\s*[\"']error")
 _ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
@@ -79,6 +80,12 @@ def small(host: str, name: str, part: Part) -> Element:
     if root.get("status") != "success":
         raise ParseError(host, f"refuses the request for {name}: {elements.reason(root)}")
     return root
+
+
+def is_missing(part: Part) -> bool:
+    """Whether an answer is an error that says that the configuration has no such place."""
+    head = bytes(part[:_HEAD])
+    return _ERROR.match(head) is not None and b"No such node" in head
 
 
 def count(host: str, kind: str, part: Part) -> int:

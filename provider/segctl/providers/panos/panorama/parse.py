@@ -46,7 +46,7 @@ from segctl.providers.panos.parse import (
 )
 from segctl.providers.panos.pushed import Taken, foreign, walk
 from segctl.providers.panos.scopes import Objects, visible
-from segctl.providers.panos.small import small
+from segctl.providers.panos.small import is_missing, small
 from segctl.providers.panos.snapshot import load
 from segctl.providers.parsed import NOT_KEPT, without_note
 from segctl.providers.pushed import Pushed
@@ -66,6 +66,10 @@ GROUP: Final = "vsys"
 MEMBERS: Final = "members"
 STANDING: Final = "standing"
 HIERARCHY: Final = "hierarchy"
+#: Whether objects of parents and shared count before those of the group. Sources: vendor's
+#: administrator guide, "Manage Precedence of Inherited Objects"; the name of the leaf is that of a
+#: public program that reads saved configurations, and was not seen on a device.
+PRECEDENCE: Final = "ancestor-objects-take-precedence"
 #: Before the name of a parent group, of which the part is the configuration.
 PARENT: Final = "parent "
 #: Before a content version, of which the part is the names of its applications.
@@ -164,7 +168,7 @@ def _parse(document: bytes) -> PanoramaLive:
     outer = _outer(snapshot, parents, budget, read)
     pending, counts = counted(host, own, snapshot.parts)
     ours = ours_of(own.ours, rest)
-    others, unclear = _others(own, rest, outer)
+    others, unclear = _others(own, rest, outer, ancestors_win=_ancestors_win(snapshot))
     put = replace(_around(own, outer, place, read), unread=tuple(unclear))
     inherited = {kind: frozenset(_named_by(outer, kind)) for kind in (*READERS, "log-setting")}
     known = {
@@ -335,19 +339,35 @@ def _named_by(outer: Sequence[_Outer], kind: str) -> set[str]:
     return {name for one in outer for name in one.objects().called((kind,))}
 
 
-def _others(own: Walk, rest: Rest, outer: Sequence[_Outer]) -> tuple[Policy, list[str]]:
-    """Return what others own in the group, and what it sees of the groups around it."""
-    few = (item for item in named(rest) if not is_ours(item))
-    steps = [(objects_of(own, rest), Objects())]
-    steps += [(one.objects(), Objects()) for one in outer]
-    more, unclear = visible(steps)
+def _ancestors_win(snapshot: Snapshot) -> bool:
+    """Whether an object of shared or of a parent counts before one of the group of its name.
+
+    Raises:
+        ParseError: the answer is not one.
+    """
+    part = snapshot.parts[PRECEDENCE]
+    if is_missing(part):
+        return False
+    answer = small(snapshot.host, PRECEDENCE, part)
+    return any((node.text or "").strip() != "no" for node in answer.iter(PRECEDENCE))
+
+
+def _others(
+    own: Walk, rest: Rest, outer: Sequence[_Outer], *, ancestors_win: bool
+) -> tuple[Policy, list[str]]:
+    """Return what others own in the group, what it sees around it, and what is not clear."""
+    ours = Objects.of([*own.ours.all(), *filter(is_ours, named(rest))], {})
+    levels = [objects_of(own, rest), *(one.objects() for one in outer)]
+    ranked = levels[::-1] if ancestors_win else levels
+    more, unclear = visible((level, Objects()) for level in (ours, *ranked))
     held = {rule.name for rule in rest.items[DefaultRule]}
     defaults: dict[str, DefaultRule] = {}
     for one in outer:  # the nearest counts
         for (name, _), rule in one.taken.defaults.items():
             if name not in held:
                 defaults.setdefault(name, rule)
-    return Policy.of([*own.others.all(), *few, *more, *defaults.values()]), unclear
+    rules = (item for item in own.others.all() if isinstance(item, Rule))
+    return Policy.of([*rules, *more, *defaults.values()]), unclear
 
 
 def _around(

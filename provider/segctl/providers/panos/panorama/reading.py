@@ -14,6 +14,7 @@ from segctl.providers.panos.panorama.parse import (
     HIERARCHY,
     MEMBERS,
     PARENT,
+    PRECEDENCE,
     STANDING,
     children_of,
     parents_of,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _HIERARCHY: Final = "<show><dg-hierarchy></dg-hierarchy></show>"
 APPLICATIONS: Final = "/config/predefined/application/entry/@name"
+_SETTINGS: Final = f"{names.DEVICE}/deviceconfig/setting/management"
 _GROUPS: Final = f"{names.DEVICE}/device-group"
 
 
@@ -60,6 +62,7 @@ class GroupReader(Reader):
             "pending": self.get({"type": "op", "cmd": refusals.CHANGES}),
             GROUP: self.config("show", self.location.xpath),
             "shared": self.common_config("show", names.SHARED),
+            PRECEDENCE: self.common_config("show", f"{_SETTINGS}/{PRECEDENCE}"),
             "applications": self.common_config("get", APPLICATIONS),
             "containers": self.common_config("get", "/config/predefined/application-container"),
             HIERARCHY: self.common({"type": "op", "cmd": _HIERARCHY}),

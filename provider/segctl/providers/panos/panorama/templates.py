@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.items import FirewallZone
 from segctl.providers.panos import names
-from segctl.providers.panos.small import small
+from segctl.providers.panos.small import is_missing, small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ def ask(
     """
     stacks = config("show", _STACKS)
     parts = {STACKS: stacks}
-    if b"No such node" in stacks[:1024]:
+    if is_missing(stacks):
         return parts
     wanted = dict.fromkeys(
         name for stack in _stacks(host, stacks, firewalls) for name in _templates(stack)
@@ -68,7 +68,7 @@ def zones(
         ParseError: an answer is not complete.
     """
     stacks = parts.get(STACKS, b"")
-    if not stacks or _is_missing(stacks):
+    if not stacks or is_missing(stacks):
         return dict.fromkeys(firewalls)
     found: dict[str, tuple[FirewallZone, ...] | None] = {}
     for name, one in firewalls.items():
@@ -85,10 +85,6 @@ class _Layer:
 
     systems: Element | None
     variables: Element | None
-
-
-def _is_missing(part: Part) -> bool:
-    return b"No such node" in bytes(part[:1024])
 
 
 def _stacks(host: str, part: Part, firewalls: Iterable[Firewall]) -> Iterable[Element]:
@@ -109,7 +105,7 @@ def _layers(host: str, parts: Mapping[str, Part], stack: Element) -> Iterator[_L
         found: list[Element | None] = []
         for title, tag in ((TEMPLATE, "vsys"), (VARIABLES, "variable")):
             part = parts.get(title + name, b"")
-            there = part and not _is_missing(part)
+            there = part and not is_missing(part)
             found.append(small(host, title + name, part).find(f"result/{tag}") if there else None)
         yield _Layer(*found)
 
