@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -232,6 +233,26 @@ def test_device_groups_of_one_panorama_take_turns(
         if "<request><config-lock><" in one.cmd
     ]
     assert steps == ["lock", "unlock"] * 2
+
+
+def test_device_groups_have_the_names_that_a_panorama_allows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The configuration that is saved before a push has a name of its own for each."""
+    groups = ("Substation North Bay_1-2 and 3.", "Substation North_Bay_1-2 and 3.")
+    text = TWO_GROUPS.replace("segctl_device_group: A", f"segctl_device_group: {groups[0]}")
+    text = text.replace("segctl_device_group: B", f"segctl_device_group: {groups[1]}")
+    source = tmp_path / "hosts.yml"
+    source.write_text(text, encoding="utf-8")
+    with fleet(load([source], today=TODAY), TODAY, overlay=tmp_path / "mocks.yml") as running:
+        where = ["-i", str(source), "-i", str(running.overlay)]
+        assert run([*where, "apply", "--auto-approve"]) == 0, capsys.readouterr()
+        assert run([*where, "drift"]) == 0
+        saved = re.findall(
+            r"<to>(segctl-before[^<]*)</to>",
+            "".join(one.cmd for one in running.panoramas["panorama1"].requests),
+        )
+    assert len(set(saved)) == 2
 
 
 def test_a_commit_lock_of_others_in_another_group_is_left_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 _SAVED_NAME: Final = "segctl-before"
+_LONGEST_NAME: Final = 32
 #: multi-config is on by default from PAN-OS 10.1 (pan.dev, multi-configuration API).
 MULTI_CONFIG_SINCE: Final = (10, 1)
 
@@ -28,11 +30,18 @@ MULTI_CONFIG_SINCE: Final = (10, 1)
 def saved_name(place: Location) -> str:
     """Return the name of the configuration saved before a push; the next push overwrites it.
 
-    Runs on several device groups of one Panorama may go on at once, so each has its own.
+    Runs on several device groups of one Panorama may go on at once, so each has its own. One whose
+    name does not fit is told by a digest. Source: the reference of operational commands, ``save
+    config to``: at most 32 letters, digits, ``.``, ``_`` and ``-``.
     """
     if not place.rulebase:
         return f"{_SAVED_NAME}.xml"
-    return f"{_SAVED_NAME}-{re.sub(r'[^0-9A-Za-z._-]', '_', place.name)}.xml"
+    room = _LONGEST_NAME - len(f"{_SAVED_NAME}-.xml")
+    told = re.sub(r"[^0-9A-Za-z._-]", "_", place.name)
+    if told != place.name or len(told) > room:
+        digest = hashlib.sha256(place.name.encode()).hexdigest()[:6]
+        told = f"{told[: room - len(digest) - 1]}-{digest}"
+    return f"{_SAVED_NAME}-{told}.xml"
 
 
 @dataclass(slots=True, kw_only=True)
