@@ -114,6 +114,17 @@ def test_a_saved_plan_is_stale_where_what_was_pushed_has_changed(
     assert applied("apply", "plan.json", "--auto-approve").code == 0
 
 
+def test_the_firewall_names_a_pushed_rule_as_panorama_does(applied: Plant) -> None:
+    """When it is asked about a packet, which `prove` does: that is no disagreement."""
+    opened = rule("all", enter="SUPV", leave="CTRL", service="service-http")
+    opened = opened.replace("<application><member>any", "<application><member>web-browsing")
+    applied.fleet["fw1"].push(Policy(pre=opened).answer())
+    done = applied("prove", "-l", "fw1", "--json")
+    (fw1,) = done.json["devices"]
+    assert fw1["device_asked"] == "about 1 of these packets; of 0 it names another rule"
+    assert [one["disagreement"] for one in fw1["examples"]] == [""]
+
+
 @pytest.mark.parametrize("readable", [True, False])
 def test_a_snapshot_is_judged_as_the_firewall(applied: Plant, readable: bool) -> None:  # noqa: FBT001 - a row of a table
     applied.fleet["fw1"].push(ALL.answer())

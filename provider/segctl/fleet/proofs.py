@@ -23,6 +23,7 @@ from segctl.providers.base import (
     provider,
     reading,
 )
+from segctl.providers.pushed import name_on_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -137,7 +138,7 @@ def _with_sample(
         return replace(found, asked=f"no: {error.message}")
     if heard is None:
         return replace(found, asked="no: the platform has no question for it")
-    wrong = {one: rule for one, rule in heard.items() if rule != one.rule}
+    wrong = {one: rule for one, rule in heard.items() if rule != name_on_device(one.rule)}
     examples = tuple(_contradicted(one, wrong.get(one)) for one in found.proof.examples)
     proof = replace(found.proof, examples=examples)
     text = f"about {len(heard)} of these packets; of {len(wrong)} it names another rule"

@@ -12,7 +12,7 @@ from segctl.compiler.groups import PANORAMA
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.containment import read_containment
 from segctl.inventory.schema import DAYS
-from segctl.model.scope import DEFAULT_SCOPE, Scope
+from segctl.model.scope import DEFAULT_SCOPE, GROUP, LATE_GROUP, Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
 _ENTRY_POINTS: Final = "segctl.providers"
@@ -133,7 +133,7 @@ def _group(found: Mapping[str, object]) -> Scope:
     if not name or not found.get("segctl_panorama"):
         return DEFAULT_SCOPE
     post = found.get("segctl_rulebase") == "post"
-    return Scope(kind="device-group-post" if post else "device-group", name=name)
+    return Scope(kind=LATE_GROUP if post else GROUP, name=name)
 
 
 def _bindings(

@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+#: Kinds of the parts of a manager that give firewalls their rules: before those that a firewall has
+#: itself, or after them.
+GROUP: Final = "device-group"
+LATE_GROUP: Final = "device-group-post"
 _TEXT: Final = re.compile(r"([a-z]+(?:-[a-z]+)*):(.+)", re.DOTALL)
 
 

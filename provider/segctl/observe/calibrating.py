@@ -12,10 +12,12 @@ from segctl.observe.judging import Judge
 from segctl.observe.observation import WITH_PORTS
 from segctl.observe.replay import Miscalibrated, hosts_of
 from segctl.observe.spoken import Spoken
+from segctl.providers.pushed import name_on_device
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from segctl.model.policy import Policy
     from segctl.observe.grouping import Groups
     from segctl.observe.judging import Ruling
     from segctl.observe.observation import Flow, Group
@@ -151,10 +153,7 @@ def compared(
     """
     if firewall.before is None:
         return ()
-    policy = firewall.before.policy
-    actions = {"intrazone-default": "allow", "interzone-default": "deny"}
-    actions |= {one.name: one.action for one in policy[DefaultRule]}
-    actions |= {rule.name: rule.action for rule in policy.rules}
+    actions = _actions(firewall.before.policy)
     found: list[Miscalibrated] = []
     for question, named in zip(asked, rules, strict=False):
         said = _ruling(question.packet, named, actions)
@@ -172,11 +171,22 @@ def compared(
     return tuple(found)
 
 
+def _actions(policy: Policy) -> dict[str, str]:
+    """Return what each rule does, by the name that a device gives it; "" where two of it differ."""
+    actions = {"intrazone-default": "allow", "interzone-default": "deny"}
+    actions |= {one.name: one.action for one in policy[DefaultRule]}
+    rules: dict[str, str] = {}
+    for rule in policy.rules:
+        name = name_on_device(rule.name)
+        rules[name] = rule.action if rules.get(name, rule.action) == rule.action else ""
+    return actions | rules
+
+
 def _ruling(packet: Packet, named: str, actions: Mapping[str, str]) -> Ruling:
     """Return what a device does, by the rule that it names; unknown where we do not have that."""
     inside = packet.from_zone == packet.to_zone
     name = named or ("intrazone-default" if inside else "interzone-default")
     action = actions.get(name)
-    if action is None:
+    if not action:
         return "unknown"
     return "allow" if action == "allow" else "deny"

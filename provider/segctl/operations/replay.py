@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import SegctlError, UsageError
+from segctl.model.scope import LATE_GROUP
+from segctl.model.site import group_name
 from segctl.operations.loading import desired_of, load_inventory, today
 from segctl.operations.watching import Seen, calibrated, hear, refuse_nothing, watch_of
+from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from segctl.analysis.effective import Reading
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded
+    from segctl.model.site import Device
     from segctl.observe.calibrating import Calibration
     from segctl.observe.coverage import Coverage
     from segctl.observe.reading import Reading as Records
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from segctl.operations.progress import Progress
     from segctl.operations.watching import Heard
     from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.sides import Sides
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live, Provider
 
@@ -102,6 +107,8 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
     plans = {one.name: one for one in plan.devices} if plan is not None else None
     heard = _heard(common, options, loaded, snapshots, progress) if asking else None
     held = _Held(snapshots=snapshots, documents=heard.documents if heard is not None else {})
+    if plans is not None:
+        held = _with_groups(common, loaded, held, plans, progress, asking=asking)
     firewalls = [*_firewalls(desired_of(loaded), held, plans)]
     reading = read(
         options.files,
@@ -134,7 +141,7 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         loaded=loaded,
         calibration=calibration,
         rehearsed=_rehearsed(
-            plan, reading, found, refused, now=options.now, inventory=loaded.digest
+            plan, reading, found, refused, held.groups, now=options.now, inventory=loaded.digest
         )
         if plan is not None and options.rehearse
         else None,
@@ -160,12 +167,17 @@ def _heard(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """What devices hold: as snapshots say, or as they were read now, each by name."""
+    """What devices hold: as snapshots say, or as they were read now, each by name.
+
+    `groups` are the device groups of a plan by name, `unread` says why one could not be read.
+    """
 
     snapshots: Mapping[str, Snapshot]
     documents: Mapping[str, bytes]
+    groups: Mapping[str, Device] = field(default_factory=dict[str, "Device"])
+    unread: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def live(self, item: Desired, speaks: Provider) -> Live | None:
+    def live(self, device: Device, speaks: Provider) -> Live | None:
         """Return what a device holds; None where nobody knows.
 
         Raises:
@@ -173,11 +185,44 @@ class _Held:
         """
         from segctl.fleet.snapshots import fitting
 
-        name = item.device.name
-        if name in self.snapshots:
-            return speaks.parse(fitting(item.device, self.snapshots).document.encode())
-        document = self.documents.get(name)
+        if device.name in self.snapshots:
+            return speaks.parse(fitting(device, self.snapshots).document.encode())
+        document = self.documents.get(device.name)
         return None if document is None else speaks.parse(document)
+
+
+def _with_groups(
+    common: CommonOptions,
+    loaded: Loaded,
+    held: _Held,
+    plans: Mapping[str, DevicePlan],
+    progress: Progress,
+    *,
+    asking: bool,
+) -> _Held:
+    """Return what is held with the device groups of a plan, read where devices are asked."""
+    from segctl.compiler.groups import whole_group
+    from segctl.fleet.snapshots import take_snapshots
+    from segctl.planning.snapshot import Snapshot
+
+    managed = [one for one in loaded.site.devices if one.manager and group_name(one) in plans]
+    groups = {group_name(one): whole_group(loaded.site.devices, one) for one in managed}
+    missing = [one for one in groups.values() if asking and one.name not in held.snapshots]
+    if not missing:
+        return replace(held, groups=groups)
+    with at_work(common, [one.name for one in missing], progress) as (executor, report):
+        taken = take_snapshots(
+            missing, loaded.connections, forks=common.forks, report=report, executor=executor
+        )
+    return replace(
+        held,
+        snapshots={
+            **held.snapshots,
+            **{one.name: one for one in taken if isinstance(one, Snapshot)},
+        },
+        groups=groups,
+        unread={one.device: one.message for one in taken if not isinstance(one, Snapshot)},
+    )
 
 
 def _rehearsed(
@@ -185,18 +230,32 @@ def _rehearsed(
     reading: Records,
     found: Replay,
     refused: Mapping[str, str],
+    groups: Mapping[str, Device],
     *,
     now: float,
     inventory: str,
 ) -> Plan:
-    """Return a plan with its rehearsal."""
+    """Return a plan with its rehearsal.
+
+    A device group is judged as far as each firewall is of which the plan changes the policy.
+    """
     from segctl.observe.rehearsed import Occasion, rehearsal
+    from segctl.planning.by_firewall import gets_any
     from segctl.planning.documents import policy_digest
     from segctl.planning.plan import REHEARSED_VERSION
 
     made = datetime.fromtimestamp(now, UTC).replace(microsecond=0).isoformat()
     occasion = Occasion(policy=policy_digest(plan), inventory=inventory, made=made)
     held = rehearsal(occasion, reading, found, refused)
+    judged, unknown = {**held.judged}, {**held.not_judged}
+    for one in plan.devices:
+        if one.name in groups:
+            names = [each.name for each in groups[one.name].members if gets_any(each.name, one)]
+            judged[one.name] = min((held.judged.get(name, 0) for name in names), default=0)
+            none = [name for name in names if not held.judged.get(name)]
+            whys = [f"{name}: {held.not_judged.get(name, 'no record of it')}" for name in none]
+            unknown |= {one.name: "; ".join(whys)} if whys else {}
+    held = replace(held, judged=judged, not_judged=unknown)
     return replace(plan, format_version=REHEARSED_VERSION, rehearsal=held)
 
 
@@ -212,11 +271,11 @@ def _firewalls(
         speaks = provider(item.device.platform)
         found = Firewall(device=item.device, provider=speaks, whole=plans is not None)
         try:
-            live = held.live(item, speaks)
+            live = held.live(item.device, speaks)
             yield replace(
                 found,
                 before=_before(speaks, live),
-                after=_after(item, speaks, live, plans),
+                after=_after(item, speaks, live, plans, held),
             )
         except SegctlError as error:
             yield replace(found, why=str(error))
@@ -229,7 +288,11 @@ def _before(speaks: Provider, live: Live | None) -> Reading | None:
 
 
 def _after(
-    item: Desired, speaks: Provider, live: Live | None, plans: Mapping[str, DevicePlan] | None
+    item: Desired,
+    speaks: Provider,
+    live: Live | None,
+    plans: Mapping[str, DevicePlan] | None,
+    held: _Held,
 ) -> Reading:
     """Return what a firewall would enforce.
 
@@ -237,23 +300,62 @@ def _after(
         SegctlError: it cannot be told; the message says why.
     """
     from segctl.fleet.legs import declared_of
-    from segctl.model.errors import PlanError, SnapshotError
-    from segctl.planning.freshness import check_fresh
-    from segctl.planning.sides import sides
     from segctl.providers.base import reading
 
     if plans is None:
         return declared_of(item, live)
-    name = item.device.name
-    if item.device.group:
-        raise PlanError("it is planned as part of a device group, which cannot be replayed")
+    device = item.device
     if live is None:
-        raise SnapshotError(
-            f"it has no snapshot (segctl snapshot {name} takes one) and was not read"
-        )
-    plan = plans.get(name)
-    if plan is None or not plan.changes:
-        return reading(speaks, live)
-    check_fresh(plan, live, speaks)
-    found = sides(plan.changes, live, speaks)
+        raise _unknown(device.name)
+    if device.manager:
+        group = held.groups.get(group_name(device))
+        return reading(speaks, live) if group is None else _pushed(device, live, group, plans, held)
+    plan = plans.get(device.name)
+    found = None if plan is None else _sides(plan, live, speaks)
     return reading(speaks, live) if found is None else found.after
+
+
+def _pushed(
+    device: Device, live: Live, group: Device, plans: Mapping[str, DevicePlan], held: _Held
+) -> Reading:
+    """Return what a firewall would enforce that got all its group would hold.
+
+    Raises:
+        SegctlError: it cannot be told; the message says why.
+    """
+    from segctl.model.errors import SnapshotError
+    from segctl.planning.by_firewall import with_group
+    from segctl.providers.base import provider, reading
+
+    speaks = provider(group.platform)
+    if group.name in held.unread:
+        raise SnapshotError(f"its device group could not be read: {held.unread[group.name]}")
+    there = held.live(group, speaks)
+    if there is None:
+        raise _unknown(group.name)
+    found = _sides(plans[group.name], there, speaks)
+    policy = there.effective() if found is None else found.after.policy
+    late = group.scope.kind == LATE_GROUP
+    own = reading(provider(device.platform), live)
+    return replace(own, policy=with_group(live, device.name, there, policy, late=late))
+
+
+def _sides(plan: DevicePlan, live: Live, speaks: Provider) -> Sides | None:
+    """Return both sides of a plan; None where it changes nothing.
+
+    Raises:
+        StalePlanError: it was made for another state of the device.
+    """
+    from segctl.planning.freshness import check_fresh
+    from segctl.planning.sides import sides
+
+    if not plan.changes:
+        return None
+    check_fresh(plan, live, speaks)
+    return sides(plan.changes, live, speaks)
+
+
+def _unknown(name: str) -> SegctlError:
+    from segctl.model.errors import SnapshotError
+
+    return SnapshotError(f"{name} has no snapshot (segctl snapshot takes one) and was not read")

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from segctl.model.policy import DefaultRule, Policy, Rule
 from segctl.planning.linted import lint_plan
 from segctl.planning.meaning import Meaning, meaning
 
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from segctl.analysis.rows import Row
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
-    from segctl.model.policy import Policy, Rule
+    from segctl.model.policy import Item
     from segctl.planning.cuts import Cut
     from segctl.planning.meaning import Mark
+    from segctl.planning.plan import DevicePlan
     from segctl.planning.sides import Sides
     from segctl.providers.base import Live, Provider
 
+#: Kinds whose names are those of another kind, too.
+_SPACES = {"address-group": "address", "service-group": "service"}
 _WIDENING, _NARROWING = ("widens", "both"), ("narrows", "both")
 
 
@@ -55,6 +59,22 @@ def gets(name: str, rule: Rule) -> bool:
     return not rule.targets or name in rule.targets
 
 
+def gets_any(name: str, plan: DevicePlan) -> bool:
+    """Whether a plan of a group changes what a firewall gets of it.
+
+    An object that is new changes nothing by itself: the rules that name it do.
+    """
+    for change in plan.changes:
+        if change.kind != "rule":
+            if change.op != "create":
+                return True
+        elif any(
+            isinstance(one, Rule) and gets(name, one) for one in (change.before, change.after)
+        ):
+            return True
+    return False
+
+
 def live_of_firewall(live: Live, name: str) -> Live:
     """Return a group as if one of its firewalls were all of it; without a name, the group."""
     if not name:
@@ -72,6 +92,53 @@ def live_of_firewall(live: Live, name: str) -> Live:
             after=tuple(rule for rule in live.pushed.after if gets(name, rule)),
         ),
     )
+
+
+def with_group(firewall: Live, name: str, group: Live, policy: Policy, *, late: bool) -> Policy:
+    """Return what a firewall would enforce if its group held a policy and it had all of it.
+
+    Args:
+        firewall: what it holds, of its own and from the group.
+        name: how rules of the group name it.
+        group: what the group holds.
+        policy: what the group would enforce, rules around ours included.
+        late: whether rules of the group come after the firewall's own.
+    """
+    mine, own = of_firewall(policy, name), firewall.effective()
+    around = live_of_firewall(group, name).pushed
+    first, last = len(around.around(())) - len(around.after), len(mine.rules) - len(around.after)
+    split = first if late else last
+    local = {rule.name: rule for rule in (*firewall.policy.rules, *firewall.others.rules)}
+    doubt = replace(firewall.pushed, before=(), after=()).around(())
+    return Policy.of(
+        (
+            *_objects(mine, own),
+            *_defaults(own, mine, firewall.policy),
+            *doubt,
+            *mine.rules[:split],
+            *(local[one] for one in firewall.order),
+            *mine.rules[split:],
+        )
+    )
+
+
+def _objects(nearest: Policy, further: Policy) -> Iterator[Item]:
+    """Yield the objects of two policies; of two of a name that of the nearest."""
+    taken: set[tuple[str, str]] = set()
+    for policy in (nearest, further):
+        held = [one for _, items in policy.objects() for one in items]
+        few = [one for one in held if not isinstance(one, DefaultRule) and _key(one) not in taken]
+        taken.update(map(_key, few))
+        yield from few
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return _SPACES.get(item.kind_name, item.kind_name), item.name
+
+
+def _defaults(*policies: Policy) -> Iterable[DefaultRule]:
+    """Return the default rules of policies; of two of a name the last counts."""
+    return {rule.name: rule for policy in policies for rule in policy[DefaultRule]}.values()
 
 
 def meaning_by_firewall(

@@ -12,8 +12,17 @@ if TYPE_CHECKING:
 
 #: The rule that stands for those that could not be read.
 UNREAD_RULES: Final = "Panorama pushed rules that could not be read"
+#: What is before the name of a pushed rule, by whether the device's own rules come after it.
+ORIGIN: Final = "Panorama "
+PUSHED: Final[Mapping[bool, str]] = {True: "pre-rule ", False: "post-rule "}
 #: The zones, where they could not be read.
 UNREAD_ZONES: Final = "zones of Panorama's templates that could not be read"
+
+
+def name_on_device(rule: str) -> str:
+    """Return the name that a device itself gives a rule, pushed or its own."""
+    starts = (ORIGIN + kind for kind in PUSHED.values())
+    return next((rule.removeprefix(one) for one in starts if rule.startswith(one)), rule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segctl.model.diff import diff
-from segctl.model.policy import Policy, Rule
+from segctl.model.policy import Address, AddressGroup, DefaultRule, Policy, Rule
 from segctl.model.scope import Scope
 from segctl.model.site import Position
-from segctl.planning.by_firewall import alike, lint_by_firewall, meaning_by_firewall
+from segctl.planning.by_firewall import (
+    alike,
+    gets_any,
+    lint_by_firewall,
+    meaning_by_firewall,
+    with_group,
+)
 from segctl.planning.documents import device_json, device_of
 from segctl.planning.enforced import enforced
+from segctl.planning.plan import DevicePlan
 from segctl.planning.sides import sides
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos.panorama import PanoramaProvider
+from segctl.providers.pushed import Pushed
 from segctl.report.meaning_text import row_text
 
 if TYPE_CHECKING:
@@ -174,3 +182,93 @@ def test_a_row_of_a_saved_plan_keeps_its_firewalls(who: tuple[str, ...]) -> None
     back = device_of(document)
     assert back.meaning is not None
     assert back.meaning.more[0].firewalls == who
+
+
+# --- a firewall that gets all of its group -------------------------------------------------------
+
+
+def own(*items: Any, order: Sequence[str] = (), pushed: Pushed | None = None) -> Live:
+    """Return what a firewall holds: nothing of ours but these default rules and objects."""
+    ours = Policy.of(one for one in items if isinstance(one, DefaultRule))
+    others = Policy.of(one for one in items if not isinstance(one, DefaultRule))
+    return replace(
+        live(), policy=ours, others=others, order=tuple(order), pushed=pushed or Pushed()
+    )
+
+
+def given(firewall: Live, group: Live, *, late: bool = False, name: str = "fw1") -> Policy:
+    return with_group(firewall, name, group, group.effective(), late=late)
+
+
+def names(policy: Policy) -> list[str]:
+    return [one.name for one in policy.rules]
+
+
+@pytest.mark.parametrize(
+    ("late", "order"),
+    [
+        (False, ["shared", "ours", "its own", "after"]),
+        (True, ["shared", "its own", "ours", "after"]),
+    ],
+)
+def test_its_own_rules_stand_between_those_of_its_group(*, late: bool, order: list[str]) -> None:
+    around = Pushed(before=(rule("shared"),), after=(rule("after"), rule("not here", on=["fw2"])))
+    group = replace(live(rule("ours"), rule("of another", on=["fw2"])), pushed=around)
+    stale = Pushed(before=(rule("Panorama pre-rule gone"),))
+    firewall = own(rule("its own"), order=("its own",), pushed=stale)
+    assert names(given(firewall, group, late=late)) == order
+
+
+def test_what_it_overrides_itself_stays_and_what_it_inherits_does_not() -> None:
+    inside, between = "intrazone-default", "interzone-default"
+    group = live()
+    group = replace(
+        group, policy=Policy(defaults=(DefaultRule(name=between, action="deny", log=True),))
+    )
+    firewall = own(DefaultRule(name=inside, action="deny", log=True))
+    firewall = replace(
+        firewall, others=Policy(defaults=(DefaultRule(name=between, action="allow", log=True),))
+    )
+    held = {one.name: one.action for one in given(firewall, group)[DefaultRule]}
+    assert held == {inside: "deny", between: "deny"}
+    firewall = own(DefaultRule(name=between, action="allow", log=True))
+    held = {one.name: one.action for one in given(firewall, group)[DefaultRule]}
+    assert held == {between: "allow"}
+
+
+def test_objects_of_the_group_count_before_what_was_pushed_of_them() -> None:
+    group = replace(live(), others=Policy.of([AddressGroup(name="x", members=("y",))]))
+    firewall = own(Address(name="x", value="10.0.0.1"), Address(name="z", value="10.0.0.3"))
+    found = given(firewall, group)
+    assert [one.name for one in found[Address]] == ["z"]
+    assert [one.name for one in found[AddressGroup]] == ["x"]
+
+
+def test_where_what_was_pushed_is_not_known_it_stays_unknown() -> None:
+    doubtful = own(pushed=Pushed(unread=("refused",)))
+    (first, second) = given(doubtful, live(rule("ours"))).rules
+    assert first.extras == ("refused",)
+    assert second.name == "ours"
+
+
+def test_a_plan_changes_what_a_firewall_gets_by_its_rules_and_by_objects_that_are_there() -> None:
+    def plan(*changes: Any) -> DevicePlan:
+        return DevicePlan(name="panorama1:OT", platform="panorama", changes=changes)
+
+    before = live(rule("x", on=["fw1"]))
+    wanted = Policy(
+        rules=(rule("y", on=["fw2"]),), addresses=(Address(name="a", value="10.0.0.1"),)
+    )
+    changes = diff(
+        wanted, before.policy, order=before.order, position=Position(where="last"), ordered=True
+    )
+    assert {name: gets_any(name, plan(*changes)) for name in MEMBERS} == {
+        "fw1": True,
+        "fw2": True,
+        "fw3": False,
+    }
+    other = Policy(addresses=(Address(name="a", value="10.0.0.2"),))
+    changes = diff(
+        other, Policy(addresses=wanted[Address]), order=(), position=Position(), ordered=True
+    )
+    assert all(gets_any(name, plan(*changes)) for name in MEMBERS)

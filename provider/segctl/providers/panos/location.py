@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from segctl.model.scope import Scope
+from segctl.model.scope import GROUP, LATE_GROUP, Scope
 from segctl.providers.panos import names
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
 
     Base: TypeAlias = Literal["", "pre", "post"]
-
-#: Kinds of scopes: the rules of a device group that come before a firewall's own, or after them.
-GROUP: Final = "device-group"
-GROUP_POST: Final = "device-group-post"
 
 _RULES: Final = "security/rules"
 _DEFAULTS: Final = "default-security-rules/rules"
@@ -90,7 +86,7 @@ class Location:
     @property
     def scope(self) -> Scope:
         """The scope it is the place of."""
-        kinds = {"": "", "pre": GROUP, "post": GROUP_POST}
+        kinds = {"": "", "pre": GROUP, "post": LATE_GROUP}
         return Scope(kind=kinds[self.rulebase], name=self.name)
 
     @property

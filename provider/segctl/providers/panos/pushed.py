@@ -22,7 +22,7 @@ from segctl.model.policy import DefaultRule, Rule
 from segctl.providers.panos import elements, names
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
-from segctl.providers.pushed import UNREAD_RULES, UNREAD_ZONES, Pushed
+from segctl.providers.pushed import ORIGIN, PUSHED, UNREAD_RULES, UNREAD_ZONES, Pushed
 from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ _ONE_SYSTEM: Final = b"<multi-vsys>off</multi-vsys>"
 _CHUNK: Final = 1 << 15
 _SHARED: Final = "shared"
 _BASES: Final[Mapping[str, str]] = {
-    "pre-rulebase": "pre-rule ",
-    "post-rulebase": "post-rule ",
+    "pre-rulebase": PUSHED[True],
+    "post-rulebase": PUSHED[False],
 }
 _RULES: Final = ("security", "rules")
 _DEFAULTS: Final = ("default-security-rules", "rules")
@@ -272,7 +272,7 @@ class Taken:
     """
 
     kinds: Mapping[str, Reader | None]
-    origin: str = "Panorama "
+    origin: str = ORIGIN
     read: Callable[[Element], Rule] = elements.parse_rule
     own: Objects = field(default_factory=Objects)
     common: Objects = field(default_factory=Objects)
