@@ -40,7 +40,7 @@ LIVE = ("--from-devices", "--since", "1d")
 def test_what_a_plan_of_the_group_would_cut_is_told(polled: Plant, *, offline: bool) -> None:
     polled.change("          poll-2: {<<: *poll, to: cell-2}\n", "")
     polled("plan", "-o", "plan.json")
-    words = LIVE
+    words: tuple[str, ...] = LIVE
     if offline:
         polled("snapshot", "-o", "kept")
         words = (*LIVE, "--offline", "kept")

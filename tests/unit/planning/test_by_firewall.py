@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -220,7 +220,8 @@ def test_its_own_rules_stand_between_those_of_its_group(*, late: bool, order: li
 
 
 def test_what_it_overrides_itself_stays_and_what_it_inherits_does_not() -> None:
-    inside, between = "intrazone-default", "interzone-default"
+    inside: Literal["intrazone-default"] = "intrazone-default"
+    between: Literal["interzone-default"] = "interzone-default"
     group = live()
     group = replace(
         group, policy=Policy(defaults=(DefaultRule(name=between, action="deny", log=True),))
