@@ -207,6 +207,8 @@ def _from_keyring(host: str, user: str) -> Secret | None:
     try:
         password = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
     except Exception as error:  # noqa: BLE001 - what backends raise says what they like
+        if type(error).__name__ == "NoKeyringError":  # a machine without one, such as a server
+            return None
         raise _silent(host, error) from None
     return Secret(password) if isinstance(password, str) else None
 
