@@ -11,6 +11,7 @@ import pytest
 from segctl.drift.baseline import read_baseline
 from segctl.evidence.decisions import read_decisions
 from segctl.model.errors import (
+    EvidenceError,
     InventoryError,
     JournalError,
     PlanError,
@@ -20,10 +21,11 @@ from segctl.model.errors import (
 )
 from segctl.notify import template
 from segctl.operations.discover import names_of
+from segctl.operations.evidence_folder import checked
 from segctl.operations.plan_files import used
 from segctl.planning.documents import plan_bytes
 from segctl.planning.plan import Intent, Plan
-from segctl.planning.snapshot import load_snapshot
+from segctl.planning.snapshot import load_snapshot, load_snapshots
 from segctl.system.chain import add, head_of
 from segctl.system.handed import LONGEST, MOST, lines_of, read_bytes
 from segctl.transports.credentials import secret_in
@@ -67,6 +69,21 @@ def test_a_file_without_an_end_is_an_error(
         file.truncate(MOST + 1)  # holes: it takes no room
     with pytest.raises(error, match="is larger than 256 MiB"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "error"),
+    [
+        (load_snapshots, "fw1.snapshot.json", SnapshotError),
+        (checked, "SHA256SUMS", EvidenceError),
+    ],
+)
+def test_a_pipe_in_a_folder_is_not_waited_for(
+    read: Callable[[Path], object], name: str, error: type[Exception], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(error, match=rf"{name} is not a regular file"):
+        read(tmp_path)
 
 
 def test_a_device_that_gives_zeros_is_not_read_for_ever() -> None:
