@@ -89,8 +89,8 @@ def test_hosts_are_those_of_the_inventory(line: str, offered: list[str], invento
 def test_a_name_that_is_more_than_a_name_is_not_offered(
     name: str, shell: str, tmp_path: Path
 ) -> None:
-    hosts = {"all": {"hosts": {name: {}, "größe-1.plant": {}}}}
-    (tmp_path / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
+    hosts = json.dumps({"all": {"hosts": dict.fromkeys([name, "größe-1.plant"])}})
+    (tmp_path / "hosts.yml").write_text(hosts, encoding="utf-8")
     offered = " ".join(completed("segctl plan -i hosts.yml -l ", tmp_path, shell))
     assert "größe-1.plant" in offered
     assert name not in offered
