@@ -103,7 +103,9 @@ wheel: $(VENV)/.test
 
 # every library at its floor; what it brings along is the newest
 OLDEST := $(addprefix tests/unit/,drift notify panos planning protocols signing system \
-  transports) tests/cli/test_bad_linux.py
+  transports) tests/cli/test_bad_linux.py \
+  $(addprefix tests/cli/test_executors.py::test_,every_executor_gives_the_same \
+  workers_are_reached_over_tls_with_certificates_on_both_sides)
 oldest: system
 	rm -rf build/oldest
 	$(PYTHON) -m venv build/oldest

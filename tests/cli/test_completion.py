@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -77,6 +78,24 @@ def test_every_shell_is_offered_what_fits(
 )
 def test_hosts_are_those_of_the_inventory(line: str, offered: list[str], inventory: Path) -> None:
     assert completed(line, inventory) == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    "name",
+    ["a$(touch${IFS}x)", "a`id`", "a;id", "a&id", "a|id", "a>x", "a*", "a b", "a'b", 'a"b', "a\\b",
+     "\u202eabc", "a\u200bb", "--allow-executable-inventory", "~", "#a", "!a"],
+)  # fmt: skip
+def test_a_name_that_is_more_than_a_name_is_not_offered(
+    name: str, shell: str, tmp_path: Path
+) -> None:
+    hosts = json.dumps({"all": {"hosts": dict.fromkeys([name, "größe-1.plant"])}})
+    (tmp_path / "hosts.yml").write_text(hosts, encoding="utf-8")
+    offered = " ".join(completed("segctl plan -i hosts.yml -l ", tmp_path, shell))
+    assert "größe-1.plant" in offered
+    assert name not in offered
+    assert "id" not in offered
+    assert "touch" not in offered
 
 
 def test_no_program_is_run_for_a_completion(inventory: Path) -> None:

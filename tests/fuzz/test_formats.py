@@ -12,6 +12,7 @@ import json
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,15 @@ from segctl.drift.baseline import read_baseline
 from segctl.drift.history import Filter, entries, opened, record, run_of
 from segctl.drift.items import DriftItem
 from segctl.drift.report import DeviceDrift, DriftReport
+from segctl.evidence.decisions import read_decisions
 from segctl.fleet.tasks import judge
 from segctl.inventory import VaultSecrets, load, read_inventory
 from segctl.inventory.vault import encrypt
 from segctl.model.errors import SegctlError
 from segctl.model.site import Conduit, Flow, Site
 from segctl.notify.templates import template
+from segctl.operations.discover import leased_of, names_of
+from segctl.operations.evidence_folder import checked
 from segctl.planning.documents import digest_of, load_plan
 from segctl.planning.documents import plan_file as plan_text
 from segctl.planning.make import make_plan
@@ -44,8 +48,10 @@ from segctl.playbook.run.state import State, load_state
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.snapshot import load as panos_parts
+from segctl.report.drawing.stamp import stamp_of
 from segctl.signing import open_key, verify
 from segctl.signing.trusted import matches, read_trusted
+from segctl.system.chain import Head, linked
 from segctl.testing import reach
 from segctl.transports.credentials import Secret
 from segctl.transports.host_keys import lookup, shown
@@ -74,6 +80,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGCTL_JOURNAL", "journal.jsonl")
     monkeypatch.setenv("SEGCTL_TRACEBACK", "1")  # a defect is raised, not told
     return tmp_path
 
@@ -576,6 +583,136 @@ def traffic_records(folder: Path) -> Format:
     )
 
 
+# --- what is handed to one command ---------------------------------------------------------------
+
+
+def decisions_file(folder: Path) -> Format:
+    del folder
+    sample = dedent("""\
+        - {sr: SR 5.2, zone: plant/control, state: excepted, reason: until the outage, owner: jane,
+           expires: 2027-01-31}
+        - {sr: SR 1.1, zone: plant/control, state: compensated, reason: a guard, owner: joe,
+           expires: "2027-02-01"}
+        """)
+    read = yaml_file("decisions", sample, lambda path: read_decisions(path, ("plant/control",)))
+    return read(Path())
+
+
+def lines_file(
+    name: str, samples: tuple[str, ...], read: Callable[[Path], object]
+) -> Callable[[Path], Format]:
+    def made(folder: Path) -> Format:
+        del folder
+        return Format(
+            name=name, samples=[one.encode() for one in samples], read=reader(name, read), told=name
+        )  # fmt: skip
+
+    return made
+
+
+NAMES = "10.0.0.1 plc1.plant.example plc1 # the first\n\n2001:db8::1 gw\n"
+LEASES = (
+    # of ISC's dhcpd, and of dnsmasq
+    (
+        'lease 10.0.0.9 {\n  ends never;\n  client-hostname "hmi \\"1\\"";\n}\n'
+        "lease 10.0.0.10 {\n  binding state abandoned;\n}\n"
+    ),
+    "1795000000 02:00:00:00:00:01 10.0.0.9 hmi1 *\n0 02:00:00:00:00:02 10.0.0.10 * *\n",
+)
+
+
+def drawing_file(folder: Path) -> Format:
+    write_plant(folder)
+    said("graph", "-i", "hosts.yml", "-o", "made.svg")
+
+    def read(path: Path) -> None:
+        assert len(stamp_of(path.read_text("utf-8", errors="replace"))) >= 0
+
+    return Format(
+        name="drawing", samples=[Path("made.svg").read_bytes()], read=reader("drawn.svg", read),
+        told="drawn.svg",
+    )  # fmt: skip
+
+
+def positions_file(folder: Path) -> Format:
+    write_plant(folder)
+    said("graph", "-i", "hosts.yml", "-o", "made.svg", "--positions", "positions.yml")
+
+    def read(_path: Path) -> None:
+        said("graph", "-i", "hosts.yml", "-o", "drawn.svg", "--positions", "positions.yml")
+
+    return Format(
+        name="positions", samples=[Path("positions.yml").read_bytes()],
+        read=reader("positions.yml", read), told="positions.yml", mutations=as_yaml(),
+    )  # fmt: skip
+
+
+def evidence_folder(folder: Path) -> Format:
+    """The document of a folder of evidence; whoever changes it renews its digest in the list."""
+    write_plant(folder)
+    Path("fw1.snapshot.json").write_text(
+        snapshot_of("fw1", "vsys1", panos_document(), PanosProvider(), now=NOW).dumps(), "utf-8"
+    )
+    said("evidence", "-i", "hosts.yml", "-l", "fw1", "-o", "e", "--offline", "fw1.snapshot.json")
+    whole = Path("e/SHA256SUMS").read_text("utf-8").splitlines()
+    sample = Path("e/evidence.json").read_bytes()
+
+    def read(data: bytes) -> None:
+        Path("e/evidence.json").write_bytes(data)
+        lines = [f"{sha256(data).hexdigest()}  evidence.json"]
+        lines += [line for line in whole if not line.endswith("  evidence.json")]
+        Path("e/SHA256SUMS").write_text("\n".join(lines) + "\n", "utf-8")
+        said("evidence", "verify", "e")
+        said("evidence", "diff", "e", "e", "--json")
+        checked(Path("e"))
+
+    return Format(
+        name="evidence", samples=[sample], read=read, told="e",
+        mutations=(by_byte, by_word, by_value(), by_value()),
+    )  # fmt: skip
+
+
+def as_entry(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"event": value}
+
+
+def journal_file(folder: Path) -> Format:
+    """Entries of a run; those that are changed are linked again as whoever edits them would."""
+    del folder
+    digest = f"sha256:{'0' * 64}"
+    same = {"run": "r1", "time": "2026-11-22T00:00:00.000+00:00"}
+    entries: tuple[dict[str, Any], ...] = (
+        {"event": "run", "kind": "apply", "by": "root@vm", "author": "", "dirty": False,
+         "git_commit": "", "intent": digest, "plan_id": "p", "playbook": "",
+         "segctl_version": "0.1.0", **same},
+        {"event": "begin", "device": "fw1", "platform": "panos", "scope": "vsys1", "serial": "1",
+         "before": digest, "desired": digest, "changes": {"create": 9}, "conduits": ["a.b"],
+         "tickets": ["T1"], "allowed": [], "firewalls": ["fw2"], **same},
+        {"event": "end", "device": "fw1", "outcome": "applied", "code": "", "message": "",
+         "before": digest, "after": digest, "changes": 9, "audit_comments": 0, "notes": ["n"],
+         "members": [{"device": "fw2", "outcome": "applied", "code": "", "message": ""}], **same},
+    )  # fmt: skip
+
+    def relinked(chance: Random, data: bytes) -> bytes:
+        held = [json.loads(line) for line in data.splitlines()]
+        at = chance.randrange(len(held))
+        held[at] = change_values(chance, held[at])
+        with suppress(RecursionError):
+            return b"".join(linked((as_entry(one) for one in held), Head())[0])
+        return data
+
+    def read(_path: Path) -> None:
+        said("history")
+        said("history", "--json")
+        said("history", "verify")
+
+    return Format(
+        name="journal", samples=[b"".join(linked(entries, Head())[0])],
+        read=reader("journal.jsonl", read), told="journal.jsonl",
+        mutations=(by_byte, by_word, relinked, relinked),
+    )  # fmt: skip
+
+
 FORMATS: dict[str, Callable[[Path], Format]] = {
     "plan": plan_file,
     "snapshot": snapshot_file,
@@ -600,6 +737,13 @@ FORMATS: dict[str, Callable[[Path], Format]] = {
     "nftables": nft_answers,
     "history": history_file,
     "records": traffic_records,
+    "decisions": decisions_file,
+    "names": lines_file("names", (NAMES,), names_of),
+    "leases": lines_file("leases", LEASES, leased_of),
+    "drawing": drawing_file,
+    "positions": positions_file,
+    "journal": journal_file,
+    "evidence": evidence_folder,
 }
 
 

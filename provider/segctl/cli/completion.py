@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What is before the last name of a host pattern: ``fw1,!`` of ``fw1,!fw2``.
 _BEFORE = re.compile(r"^(?:.*[,:])?[!&]?")
+#: A name that a shell takes as it is: bash does not quote what it is offered.
+_PLAIN = re.compile(r"\w[\w.:@%+/-]*")
 
 
 class Program(TyperGroup):
@@ -66,7 +68,8 @@ _OF_ITSELF = {"--version", "--install-completion", "--show-completion", "--help"
 def complete_hosts(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return host patterns that begin with `incomplete`: the inventory's hosts and groups.
 
-    A Panorama is none of them: it is never selected, its firewalls are.
+    A Panorama is none of them: it is never selected, its firewalls are. Nor is a name that a shell
+    would read as more than a name, such as ``$(id)``: the inventory may be somebody else's.
     """
     from segctl.inventory import read_inventory
 
@@ -78,7 +81,7 @@ def complete_hosts(ctx: typer.Context, incomplete: str) -> list[str]:
         managers = _managers(found)
     except (SegctlError, OSError):
         return []
-    names = sorted({*found.hosts, *found.groups} - managers)
+    names = sorted(filter(_PLAIN.fullmatch, {*found.hosts, *found.groups} - managers))
     return [before + name for name in names if name.startswith(incomplete[len(before) :])]
 
 

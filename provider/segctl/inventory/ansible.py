@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.inventory import files
 from segctl.model.errors import ChildError
 from segctl.system.storage import temporary_folder
+from segctl.transports.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,8 @@ def ask_ansible(paths: Sequence[str], wanted: str, *, allow_programs: bool) -> s
             "let TMPDIR name a folder of your own, or /tmp",
         ) from error
     if done.code:
-        what = " ".join(done.errors.decode(errors="replace").split())[-_PREVIEW:]
+        told = masked(done.errors.decode(errors="replace"))  # a plugin may repeat its token
+        what = " ".join(told.split())[-_PREVIEW:]
         raise files.problem(wanted, f"ansible-inventory failed: {what}")
     try:
         return done.out.decode()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, is_encrypted
 from segctl.model.errors import ChildError, InventoryError, Problem
+from segctl.system import storage
 from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
@@ -248,14 +249,30 @@ def vault_password(path: Path, vault_id: str = "") -> Secret:
     full = path.expanduser()
     if not full.is_file():
         raise problem(name, "the vault password file does not exist")
+    try:
+        storage.check(full)
+    except OSError as error:
+        raise problem(name, f"the vault password file cannot be used: {error.strerror}") from error
     if os.access(full, os.X_OK):
         client = bool(vault_id) and full.stem.endswith("-client")
         password = _run_password_script(full, ["--vault-id", vault_id] if client else [])
     else:
-        password = read_text(str(full), None).strip()
+        password = _password_in(full)
     if not password:
         raise problem(name, "the vault password file is empty")
     return Secret(password)
+
+
+def _password_in(path: Path) -> str:
+    try:
+        text = storage.read(path).decode()
+    except OSError as error:
+        raise problem(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise problem(str(path), "the vault password file is not UTF-8 text") from error
+    if is_encrypted(text):
+        raise problem(str(path), "the vault password file is vaulted itself")
+    return text.strip()
 
 
 def _run_password_script(path: Path, words: Sequence[str]) -> str:

@@ -164,7 +164,7 @@ def names_of(path: Path | None) -> dict[str, str]:
         try:
             address = str(ip_address(words[0]))
         except ValueError:
-            raise UsageError(f"{path}:{number}: {words[0]!r} is not an address") from None
+            raise UsageError(f"{path}:{number}: {words[0][:40]!r} is not an address") from None
         if len(words) > 1 and (name := _plain(words[-1])):
             found.setdefault(address, name)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -143,7 +144,10 @@ def _listed(folder: Path) -> dict[str, str]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MOST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise EvidenceError(f"{path} is not a regular file")
+        if status.st_size > _MOST:
             raise EvidenceError(f"{path} is too large")
         return read_bytes(path)
     except OSError as error:

@@ -16,6 +16,7 @@ from segctl.operations.signatures import (
     write_signature,
 )
 from segctl.system import storage
+from segctl.system.handed import read_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -204,9 +205,21 @@ def refuse_used(file: Path, made: Plan) -> None:
 
 
 def used(file: Path, made: Plan) -> bool:
-    """Whether the plan in a file was applied."""
+    """Whether the plan in a file was applied.
+
+    Raises:
+        PlanError: what lies beside the plan cannot be read.
+    """
     marker = _marker(file)
-    return marker.exists() and made.plan_id in marker.read_text(encoding="utf-8", errors="replace")
+    try:
+        return made.plan_id in read_note(marker).decode(errors="replace")
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise PlanError(
+            f"{marker}, which says whether {file.name} was applied, cannot be read "
+            f"({error.strerror})"
+        ) from error
 
 
 def mark_used(file: Path, made: Plan, progress: Progress) -> None:

@@ -306,16 +306,16 @@ def applied(entries: Iterable[Mapping[str, Any]]) -> tuple[Applied, ...]:
 def _row(entry: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     texts = ("kind", "plan_id", "playbook", "by", "author", "git_commit")
     own = ("time", "run", "device", "platform", "scope", "serial", "before", "desired")
-    listed = ("conduits", "tickets", "allowed", "firewalls")
-    lists = {name: tuple(entry.get(name) or ()) for name in listed}
+    listed = ("conduits", "tickets", "firewalls")
     changes: object = entry.get("changes")
-    counts = cast("dict[str, object]", changes).values() if isinstance(changes, dict) else ()
+    counts = cast("dict[str, object]", changes) if isinstance(changes, dict) else {}
     return {
         **{name: _text(run, name) for name in texts},
         **{name: _text(entry, name) for name in own},
-        **lists,
+        **{name: _texts(entry, name) for name in listed},
+        "allowed": _mappings(entry, "allowed"),
         "dirty": run.get("dirty") is True,
-        "changes": sum(one for one in counts if isinstance(one, int)),
+        "changes": sum(_number(counts, op) for op in counts),
         "seq": entry.get(chain.SEQ, 0),
     }
 
@@ -324,12 +324,32 @@ def _end(row: dict[str, Any], entry: Mapping[str, Any]) -> None:
     row |= {name: _text(entry, name) for name in ("outcome", "code", "message", "after")}
     row["ended"] = _text(entry, "time")
     row["before"] = _text(entry, "before") or row["before"]
-    row["changes"] = entry.get("changes") or 0
-    row["notes"] = tuple(entry.get("notes") or ())
-    row["members"] = tuple(entry.get("members") or ())
-    row["audit_comments"] = entry.get("audit_comments") or 0
+    row["changes"] = _number(entry, "changes")
+    row["notes"] = _texts(entry, "notes")
+    row["members"] = _mappings(entry, "members")
+    row["audit_comments"] = _number(entry, "audit_comments")
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name, "")
     return value if isinstance(value, str) else ""
+
+
+def _number(entry: Mapping[str, Any], name: str) -> int:
+    value = entry.get(name)
+    return value if type(value) is int else 0
+
+
+def _texts(entry: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(one for one in _list(entry, name) if isinstance(one, str))
+
+
+def _mappings(entry: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the mappings in a list, of which every value is a text."""
+    found = (cast("dict[str, object]", one) for one in _list(entry, name) if isinstance(one, dict))
+    return tuple(one for one in found if all(isinstance(value, str) for value in one.values()))
+
+
+def _list(entry: Mapping[str, Any], name: str) -> list[object]:
+    value: object = entry.get(name)
+    return cast("list[object]", value) if isinstance(value, list) else []

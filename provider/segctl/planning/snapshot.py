@@ -145,6 +145,8 @@ def load_snapshots(path: Path) -> dict[str, Snapshot]:
     found: dict[str, Snapshot] = {}
     places: dict[str, Path] = {}
     for file in files:
+        if file != path and not file.is_file():  # a pipe in a folder would be waited for
+            raise SnapshotError(f"{file} is not a regular file")
         one = load_snapshot(file)
         if one.name in found:
             raise SnapshotError(

@@ -77,7 +77,8 @@ def _result(problem: Problem, index: int, root: Path) -> dict[str, Any]:
         "ruleId": _rule_of(problem),
         "ruleIndex": index,
         "level": problem.severity,
-        "message": {"text": printable(_message(problem))},
+        # a viewer takes [text](place) for a link
+        "message": {"text": printable(_message(problem)).replace("](", "] (")},
         "locations": [location] if location else [],
         "partialFingerprints": {"segctl/v1": fingerprint(problem, root)},
     }

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.model.errors import SignatureError
+from segctl.system import storage
 from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
@@ -100,10 +102,13 @@ def open_key(key: Path, password: Callable[[], Secret]) -> Callable[[bytes, str]
 
 
 def _secret_key(path: Path) -> bytes:
-    try:
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    def private(status: os.stat_result) -> None:
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise SignatureError(f"{path} is readable by others: chmod 600 {path}")
-        return _content(path)
+        _check_size(path, status)
+
+    try:
+        return storage.read(path, private)
     except OSError as error:
         raise SignatureError(f"cannot read the key {path}: {error.strerror}") from error
 
@@ -158,6 +163,10 @@ def _signature(path: Path) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    if path.stat().st_size > _MOST:
-        raise SignatureError(f"{path} is too large to be a key or a signature")
+    _check_size(path, path.stat())
     return read_bytes(path)
+
+
+def _check_size(path: Path, status: os.stat_result) -> None:
+    if status.st_size > _MOST:
+        raise SignatureError(f"{path} is too large to be a key or a signature")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import SignatureError
 from segctl.signing import NAMESPACE, Signer
+from segctl.transports.host_keys import too_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,13 +45,16 @@ def open_key(key: bytes, path: Path, password: Callable[[], Secret]) -> SSHKey:
 
     try:
         try:
-            return asyncssh.import_private_key(key)
+            private = asyncssh.import_private_key(key)
         except asyncssh.KeyImportError as error:
             if "assphrase" not in str(error):
                 raise
-            return asyncssh.import_private_key(key, password().reveal())
+            private = asyncssh.import_private_key(key, password().reveal())
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise SignatureError(f"the key {path} cannot be used: {error}") from error
+    if short := too_short(private.public_data):
+        raise SignatureError(f"the key {path} cannot be used: it is {short}")
+    return private
 
 
 def sign(data: bytes, key: SSHKey) -> bytes:

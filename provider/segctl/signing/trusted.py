@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import SignatureError
+from segctl.transports.host_keys import too_short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +132,8 @@ def _ssh_key(line: str) -> SshKey:
     if data[: 4 + len(name)] != len(name).to_bytes(4, "big") + name:
         message = f"the key is damaged: it is not of type {match['type']}"
         raise ValueError(message)
+    if short := too_short(data):
+        raise ValueError(f"the key is {short}")
     return SshKey(
         principals=match["quoted"] or match["plain"],
         type=match["type"],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.model.errors import JournalError
 from segctl.system import storage
+from segctl.system.handed import LONGEST, read_note
 from segctl.system.inert import inert_json
 from segctl.system.json_text import read_json
 
@@ -31,6 +32,8 @@ NOTHING: Final = "sha256:" + "0" * 64
 SEQ, PREV, HASH, TORN = "seq", "prev", "hash", "torn"
 _HEAD: Final = re.compile(r"([1-9][0-9]{0,14}):(sha256:[0-9a-f]{64})")
 _BLOCK: Final = 1 << 16
+#: Lines after the last entry; each run that died left one.
+_MOST_TORN: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,12 +259,16 @@ def _end(path: Path, stream: BinaryIO) -> _End:
     Raises:
         JournalError: the last entry was edited, or entries at the end were removed.
     """
-    head, torn, open_ = Head(), b"", False
+    head, open_, size = Head(), False, 0
+    lines: list[bytes] = []
     for number, line in enumerate(_backwards(stream)):
         open_ = open_ or (number == 0 and not line.endswith(b"\n"))
+        size += len(line)
+        if size > LONGEST or len(lines) >= _MOST_TORN:
+            raise _damaged(path, f"there is no entry in its last {size} bytes")
         entry = _entry(line)
         if entry is None:
-            torn = line + torn
+            lines.append(line)
             continue
         if hash_of(entry) != entry[HASH]:
             raise _damaged(path, f"its last entry, {entry[SEQ]}, was edited")
@@ -272,6 +279,7 @@ def _end(path: Path, stream: BinaryIO) -> _End:
         noted.seq > head.seq or (noted.seq == head.seq and noted.hash != head.hash)
     ):
         raise _damaged(path, f"entry {noted.seq}, which {head_file(path).name} names, is missing")
+    torn = b"".join(reversed(lines))
     # the line end that closes an open line becomes a part of it
     return _End(head=head, torn=torn + b"\n" if torn and open_ else torn, open=open_)
 
@@ -284,10 +292,13 @@ def _damaged(path: Path, why: str) -> JournalError:
 
 
 def _backwards(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file, the last one first, each with its line end if it has one."""
+    """Yield the lines of a file, the last one first, each with its line end if it has one.
+
+    A line longer than `LONGEST` comes without its beginning, as the last one that is yielded.
+    """
     place = stream.seek(0, 2)
     rest = b""
-    while place:
+    while place and len(rest) <= LONGEST:
         step = min(_BLOCK, place)
         place -= step
         stream.seek(place)
@@ -318,7 +329,7 @@ def head_of(path: Path) -> Head | None:
     """
     file = head_file(path)
     try:
-        text = file.read_text(encoding="ascii", errors="replace")
+        text = read_note(file).decode("ascii", errors="replace")
     except FileNotFoundError:
         return None
     except OSError as error:

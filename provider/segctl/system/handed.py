@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from os import fstat
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 MOST: Final = 256 << 20
 #: Bytes of one line of a file that is read line by line.
 LONGEST: Final = 16 << 20
+#: Bytes of a note: a file of one line that segctl keeps beside another one.
+NOTE: Final = 4 << 10
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:
@@ -45,3 +49,23 @@ def read_bytes(path: Path, opener: Callable[[str, int], int] | None = None) -> b
     if max(known, len(data)) > MOST:
         raise OSError(errno.EFBIG, f"is larger than {MOST >> 20} MiB", str(path))
     return data
+
+
+def read_note(path: Path) -> bytes:
+    """Return what a small file holds that lies beside another one.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file, or has more than `NOTE` bytes.
+    """
+    with open(path, "rb", opener=_no_waiting) as file:
+        if not stat.S_ISREG(fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        data = file.read(NOTE + 1)
+    if len(data) > NOTE:
+        raise OSError(errno.EFBIG, f"is larger than {NOTE >> 10} KiB", str(path))
+    return data
+
+
+def _no_waiting(name: str, flags: int) -> int:
+    """Open without waiting for somebody to write into a pipe."""
+    return os.open(name, flags | os.O_NONBLOCK)

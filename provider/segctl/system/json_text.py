@@ -14,13 +14,15 @@ from typing import Final
 
 #: Deeper nesting is an error: segctl's own documents have fewer than twenty levels.
 MAX_DEPTH: Final = 100
+#: More values (texts, numbers, lists, objects) are an error: each takes a hundred bytes or more.
+MAX_VALUES: Final = 12 << 20
 #: Numbers with more digits are an error: JSON readers agree on no more (RFC 8259, 6).
 MAX_DIGITS: Final = 18
 _HALF: Final = "half of a surrogate pair is not a character"
-#: A string; one without an end takes all the rest, so that no quote in it begins another search.
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+#: What is left of a string; one without an end takes all the rest.
+_STRING: Final = re.compile(rb'"[^"]*+"?')
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
-_OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_OTHERS: Final = bytes(set(range(256)) - set(b'[]{},"'))
 _ESCAPE: Final = re.compile(r"\\(?:u(?P<high>[dD][89abAB])|u(?P<low>[dD][c-fC-F])|.)", re.DOTALL)
 _LOW: Final = re.compile(r"[0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _LONG: Final = re.compile(rf"(?<![0-9.eE+-])-?[0-9]{{{MAX_DIGITS + 1}}}")
@@ -88,13 +90,15 @@ def check_text(text: str) -> None:
     """Refuse what JSON's grammar allows but readers cannot handle.
 
     Raises:
-        JsonError: the text is nested too deep, or has half a character.
+        JsonError: the text is nested too deep, has too many values, or half a character.
     """
     try:
-        raw = text.encode()
+        marks = _structure(text.encode())
     except UnicodeEncodeError as error:
         raise JsonError(f"{_place(text, error.start)}: {_HALF}") from error
-    if _deep(raw):
+    if marks.count(b"[") + marks.count(b",") > MAX_VALUES:
+        raise JsonError(f"it has more than {MAX_VALUES >> 20} million values")
+    if _deep(marks):
         raise JsonError(f"it is nested deeper than {MAX_DEPTH} levels")
     if (at := _half_a_pair(text)) is not None:
         raise JsonError(f"{_place(text, at)}: {_HALF}")
@@ -104,9 +108,19 @@ class _LongError(ValueError):
     pass
 
 
-def _deep(raw: bytes) -> bool:
+def _structure(raw: bytes) -> bytes:
+    """Return the brackets and commas of a JSON text, braces as brackets.
+
+    Two quotes side by side go without changing what is within quotes and what is not: few strings
+    are left to be searched for.
+    """
+    raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return _STRING.sub(b"", raw.translate(_BRACKETS, _OTHERS).replace(b'""', b""))
+
+
+def _deep(marks: bytes) -> bool:
     """Whether brackets are nested too deep: each pass removes the innermost ones."""
-    rest = _STRING.sub(b"", raw).translate(_BRACKETS, _OTHERS)
+    rest = marks.replace(b",", b"")
     for _ in range(MAX_DEPTH):
         if not rest:
             return False

@@ -10,13 +10,20 @@ import ipaddress
 import re
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies
 
+from segctl.system.handed import read_bytes
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+#: Where this machine gives names to addresses.
+HOSTS: Final = Path("/etc/hosts")
 
 
 def proxies(host: str, port: int, environment: Mapping[str, str]) -> dict[str, str]:
@@ -33,15 +40,30 @@ def proxies(host: str, port: int, environment: Mapping[str, str]) -> dict[str, s
     return getproxies()
 
 
-def is_here(host: str) -> bool:
-    """Whether a host is this machine: by a loopback name, its own name or one of its addresses."""
+def is_here(host: str, hosts: Path = HOSTS) -> bool:
+    """Whether a host is this machine: by a loopback name, its own name or one of its addresses.
+
+    A name is also this machine's if the file `hosts` gives it such an address. No name server is
+    asked: a name that only one of them knows counts as another machine's.
+    """
     name = host.rstrip(".").casefold()
     if name == "localhost" or name.endswith(".localhost") or name in _own_names():
         return True
     address = _address(name)
-    if address is None:
-        return False
-    return address.is_loopback or address.is_unspecified or _is_ours(address)
+    addresses = _listed(name, hosts) if address is None else (address,)
+    return any(one.is_loopback or one.is_unspecified or _is_ours(one) for one in addresses)
+
+
+def _listed(name: str, hosts: Path) -> Iterator[Address]:
+    """Yield the addresses that a file like ``/etc/hosts`` gives to a name."""
+    try:
+        text = read_bytes(hosts).decode(errors="replace").casefold()
+    except OSError:
+        return
+    for line in text.splitlines() if name and name in text else ():
+        first, *names = line.partition("#")[0].split() or ("",)
+        if name in {one.rstrip(".") for one in names} and (address := _address(first)):
+            yield address
 
 
 def excepted(host: str, port: int, listed: str) -> bool:

@@ -51,8 +51,12 @@ def check(path: Path, *, alone: bool = False) -> Path:
         return path if place.special else place.path
 
 
-def read(path: Path) -> bytes:
+def read(path: Path, guard: Callable[[os.stat_result], None] = lambda _status: None) -> bytes:
     """Return what a file holds that nobody else can exchange, before it is read or meanwhile.
+
+    Args:
+        path: the file.
+        guard: given the status of the open file, raises what refuses it.
 
     Raises:
         UnsafePlaceError: others could decide what is read.
@@ -60,7 +64,18 @@ def read(path: Path) -> bytes:
     """
     with reach(path) as place:
         place.check()
-        return read_bytes(path, None if place.special else place.open)
+        way = os.open if place.special else place.open
+
+        def opener(name: str, flags: int) -> int:
+            descriptor = way(name, flags)
+            try:
+                guard(os.fstat(descriptor))
+            except BaseException:
+                os.close(descriptor)
+                raise
+            return descriptor
+
+        return read_bytes(path, opener)
 
 
 def write(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from segctl.model.errors import AuthError, UsageError
-from segctl.system.handed import read_bytes
+from segctl.system import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -176,11 +176,18 @@ def secret_in(file: Path, variable: str) -> Secret:
     Kubernetes hand a secret to a service that does not own it.
 
     Raises:
-        UsageError: the file cannot be read, is empty, or is readable by others.
+        UsageError: the file cannot be read, is empty, is readable by others, or others could
+            decide which file is read.
     """
     path = file.expanduser()
+
+    def private(status: os.stat_result) -> None:
+        ours = status.st_uid == os.geteuid()
+        if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
+            raise UsageError(f"{path} is readable by others: chmod 600 {path}")
+
     try:
-        text = read_bytes(path, _open_private).decode().rstrip("\r\n")
+        text = storage.read(path, private).decode().rstrip("\r\n")
     except OSError as error:
         raise UsageError(f"{variable} {path}: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -188,17 +195,6 @@ def secret_in(file: Path, variable: str) -> Secret:
     if not text:
         raise UsageError(f"{variable} {path} is empty")
     return Secret(text)
-
-
-def _open_private(name: str, flags: int) -> int:
-    """Open a file, as the `opener` of Python's `open`; refuse the file if others can read it."""
-    descriptor = os.open(name, flags)
-    status = os.fstat(descriptor)
-    ours = status.st_uid == os.geteuid()
-    if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
-        os.close(descriptor)
-        raise UsageError(f"{name} is readable by others: chmod 600 {name}")
-    return descriptor
 
 
 def _from_keyring(host: str, user: str) -> Secret | None:
@@ -211,6 +207,8 @@ def _from_keyring(host: str, user: str) -> Secret | None:
     try:
         password = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
     except Exception as error:  # noqa: BLE001 - what backends raise says what they like
+        if type(error).__name__ == "NoKeyringError":  # a machine without one, such as a server
+            return None
         raise _silent(host, error) from None
     return Secret(password) if isinstance(password, str) else None
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _CERTIFICATE: Final = "-cert-v01@openssh.com"
 #: The bits that an RSA key has at least (OpenSSH's RequiredRSASize): shorter ones are broken.
 _FEWEST_BITS: Final = 1024
+#: The names that a certificate has at most (OpenSSH's SSHKEY_CERT_MAX_PRINCIPALS).
+_MOST_NAMES: Final = 256
 #: Certificate types, and the type of the key in each.
 _TYPES: Final = {
     "ssh-ed25519": "ssh-ed25519",
@@ -196,8 +198,8 @@ def shown(blob: bytes) -> Shown:
 
     Raises:
         ValueError: a certificate is unreadable, or has a wrong signature, a signature of a
-            kind that is not accepted, a key that is too short, or a critical option (none is
-            defined for hosts).
+            kind that is not accepted, a key that is too short, names that OpenSSH does not read,
+            or a critical option (none is defined for hosts).
     """
     import asyncssh
     from asyncssh.public_key import SSHOpenSSHCertificate
@@ -217,6 +219,10 @@ def shown(blob: bytes) -> Shown:
     keys = certificate.key.public_data, certificate.signing_key.public_data
     if short := too_short(keys[0]) or too_short(keys[1]):
         raise ValueError(f"it has {short}")
+    if len(certificate.principals) > _MOST_NAMES:
+        raise ValueError(f"it has more than {_MOST_NAMES} names")
+    if any("\0" in name[:-1] for name in certificate.principals):
+        raise ValueError("a name in it has a NUL character")
     made = _signed_with(blob, certificate.signing_key.public_data)
     if made not in _SIGNATURES:
         raise ValueError(f"its authority signed it with {made}, which segctl does not accept")

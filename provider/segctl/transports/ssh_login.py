@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from segctl.model.durations import format_duration
 from segctl.model.errors import AuthError, ConnectError
+from segctl.system import storage
 from segctl.transports.host_keys import (
     ALGORITHMS,
     Known,
@@ -506,7 +507,8 @@ def _check_key_file(target: Target) -> None:
     """Check our key file: otherwise, an unreadable key is reported as a wrong one.
 
     Raises:
-        AuthError: it is missing, not a key, or encrypted and there is no password.
+        AuthError: it is missing, not a key, encrypted and there is no password, or others could
+            decide which file is read.
     """
     import paramiko
     from paramiko.pkey import UnknownKeyType
@@ -515,7 +517,7 @@ def _check_key_file(target: Target) -> None:
         return
     where = f"key {target.key_file}"
     try:
-        paramiko.PKey.from_path(target.key_file.expanduser())
+        paramiko.PKey.from_path(storage.check(target.key_file.expanduser()))
     except OSError as error:
         raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
     except TypeError as error:

@@ -160,3 +160,17 @@ def test_the_option_and_the_variable(
     monkeypatch.delenv("SEGCTL_ALLOW_EXECUTABLE_INVENTORY")
     assert run([*words, "--allow-executable-inventory"]) == 0
     assert mark.exists()
+
+
+def test_what_a_program_repeats_of_its_token_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "dynamic"
+    program.write_text('#!/bin/sh\necho "no access with $REALM_TOKEN" >&2\nexit 1\n', "utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("SEGCTL_CHILD_VARIABLES", "REALM_TOKEN")
+    monkeypatch.setenv("REALM_TOKEN", "kanarie-4711")
+    with pytest.raises(InventoryError, match="ansible-inventory failed") as caught:
+        read_inventory([program], allow_programs=True)
+    assert "kanarie" not in str(caught.value)
+    assert "no access with" in str(caught.value)

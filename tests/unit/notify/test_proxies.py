@@ -25,6 +25,7 @@ from support.ssh_server import Manners, serving
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 JSON = {"Content-Type": "application/json"}
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "socks_proxy", "ftp_proxy")
@@ -140,6 +141,35 @@ def test_names_and_addresses_of_this_machine_are_here(monkeypatch: pytest.Monkey
     monkeypatch.setattr(socket, "gethostname", lambda: "Runner7")
     assert is_here("runner7")
     assert not is_here("runner8")
+
+
+def test_names_that_the_machine_gives_to_itself_are_here(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_bytes(
+        b"127.0.0.1 localhost\n"
+        b"127.0.1.1\tRunner7.plant.example runner7 # runner9.plant.example\r\n"
+        b"#127.0.0.1 runner8.plant.example\n"
+        b"::1 ip6-here\nfe80::1%lo odd\n\xff\xfe\n\n127.0.0.1\nnothing lost.example\n"
+        b"192.0.2.7 far.example both.example\n127.0.0.1 both.example\n"
+    )
+    for name in ("runner7.plant.example", "RUNNER7.plant.example.", "ip6-here", "both.example"):
+        assert is_here(name, hosts)
+    for name in ("runner8.plant.example", "runner9.plant.example", "far.example", "plant.example",
+                 "lost.example", "odd", "nothing", ""):  # fmt: skip
+        assert not is_here(name, hosts)
+    assert not is_here("runner7.plant.example", tmp_path / "nothing")
+
+
+def test_a_name_for_an_own_address_is_here(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no way out, and so no address")
+        own = sock.getsockname()[0]
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"{own} own.plant.example\n", encoding="ascii")
+    assert is_here("own.plant.example", hosts)
 
 
 @pytest.mark.parametrize("host", ["localhost.example", "192.0.2.1", "2001:db8::1", "128.0.0.1", ""])

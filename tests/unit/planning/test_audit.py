@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -182,3 +182,22 @@ def test_nothing_is_begun_that_cannot_be_recorded_and_nothing_undone(tmp_path: P
     made.ended(Outcome(device="fw1", status="applied"))
     (problem,) = made.problems
     assert problem.startswith("fw1: applied, which is not in the audit journal: ")
+
+
+def test_entries_that_somebody_edited_are_shown_as_far_as_they_make_sense() -> None:
+    odd: dict[str, Any] = {
+        "tickets": [{}, "T1"],
+        "conduits": "a",
+        "firewalls": 7,
+        "changes": {"create": "9"},
+    }
+    entries: list[dict[str, Any]] = [
+        {"event": "begin", "run": "r", "device": "fw1", **odd},
+        {"event": "end", "run": "r", "device": "fw1", "outcome": ["applied"], "changes": "many",
+         "notes": [None, "n"], "members": [[], {"device": {}}, {"device": "fw2"}],
+         "audit_comments": {}},
+    ]  # fmt: skip
+    (row,) = applied(entries)
+    assert (row.tickets, row.conduits, row.firewalls) == (("T1",), (), ())
+    assert (row.outcome, row.changes, row.audit_comments) == ("", 0, 0)
+    assert (row.notes, row.members) == (("n",), ({"device": "fw2"},))

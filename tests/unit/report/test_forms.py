@@ -432,6 +432,15 @@ def test_a_finding_stands_where_it_was_declared() -> None:
     assert results[0]["message"]["text"] == "skips (do not)"
 
 
+def test_a_message_in_sarif_has_no_link_that_a_device_made() -> None:
+    theirs = Problem(
+        message="rule 'a [ok](https://evil.example) [b[c](1) \\[d\\](2)' is open", kind="hole"
+    )
+    (result,) = found(report(planned(findings=(theirs,))))
+    assert not re.search(r"\]\(", result["message"]["text"])
+    assert "[ok] (https://evil.example)" in result["message"]["text"]
+
+
 def test_a_device_that_cannot_be_read_is_a_finding_somewhere() -> None:
     results = found(report(planned(), [Failure(device="fw9", code="auth", message="refused")]))
     assert [(one["ruleId"], one["level"], at(one)) for one in results] == [

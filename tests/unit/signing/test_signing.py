@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateNumbers,
+    RSAPublicNumbers,
+    rsa_crt_dmp1,
+    rsa_crt_dmq1,
+    rsa_crt_iqmp,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -274,6 +282,38 @@ def test_a_key_with_a_password(tmp_path: Path, make: Callable[..., Keys]) -> Non
         open_key(keys.secret, typed("wrong"))
     assert PASSPHRASE not in str(caught.value)
     assert "wrong " not in str(caught.value).replace("wrong password", "")
+
+
+def rsa(one: int, other: int) -> bytes:
+    """Return a private key of the Mersenne primes with these exponents."""
+    p, q = 2**one - 1, 2**other - 1
+    e = 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = RSAPrivateNumbers(
+        p, q, d, rsa_crt_dmp1(d, p), rsa_crt_dmq1(d, q), rsa_crt_iqmp(p, q),
+        RSAPublicNumbers(e, p * q),
+    )  # fmt: skip
+    return numbers.private_key().private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    )
+
+
+def test_an_rsa_key_that_is_too_short_neither_signs_nor_is_trusted(tmp_path: Path) -> None:
+    """As in ssh-keygen, where a key has 1024 bits at least."""
+    secret, trusted = tmp_path / "key", tmp_path / "trusted"
+    secret.touch(mode=0o600)
+    for exponents, bits in (((521, 127), 648), ((521, 607), 1128)):
+        secret.write_bytes(rsa(*exponents))
+        public = asyncssh.import_private_key(secret.read_bytes()).export_public_key().decode()
+        text = f"# keys\nalice@plant {public}".encode()
+        if bits < 1024:
+            with pytest.raises(SignatureError, match="an RSA key of 648 bits"):
+                open_key(secret, never)
+            with pytest.raises(SignatureError, match="trusted:2: the key is an RSA key of 648"):
+                read_trusted(text, trusted)
+        else:
+            open_key(secret, never)
+            assert read_trusted(text, trusted).ssh
 
 
 def test_what_is_no_secret_key(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,24 @@ import pytest
 
 from segctl.drift.baseline import read_baseline
 from segctl.evidence.decisions import read_decisions
-from segctl.model.errors import InventoryError, PlanFormatError, SnapshotError, UsageError
+from segctl.model.errors import (
+    EvidenceError,
+    InventoryError,
+    JournalError,
+    PlanError,
+    PlanFormatError,
+    SnapshotError,
+    UsageError,
+)
 from segctl.notify import template
 from segctl.operations.discover import names_of
+from segctl.operations.evidence_folder import checked
+from segctl.operations.plan_files import used
 from segctl.planning.documents import plan_bytes
-from segctl.planning.snapshot import load_snapshot
-from segctl.system.handed import MOST, lines_of, read_bytes
+from segctl.planning.plan import Intent, Plan
+from segctl.planning.snapshot import load_snapshot, load_snapshots
+from segctl.system.chain import add, head_of
+from segctl.system.handed import LONGEST, MOST, lines_of, read_bytes
 from segctl.transports.credentials import secret_in
 from segctl_mocks.panos.traffic.store import load
 from segctl_mocks.traffic.plants import plant
@@ -58,6 +71,21 @@ def test_a_file_without_an_end_is_an_error(
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("read", "name", "error"),
+    [
+        (load_snapshots, "fw1.snapshot.json", SnapshotError),
+        (checked, "SHA256SUMS", EvidenceError),
+    ],
+)
+def test_a_pipe_in_a_folder_is_not_waited_for(
+    read: Callable[[Path], object], name: str, error: type[Exception], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(error, match=rf"{name} is not a regular file"):
+        read(tmp_path)
+
+
 def test_a_device_that_gives_zeros_is_not_read_for_ever() -> None:
     with pytest.raises(OSError, match="is larger"):
         read_bytes(Path("/dev/zero"))
@@ -83,3 +111,38 @@ def test_made_traffic_without_an_end_is_an_error() -> None:
         plant("/dev/zero")
     with pytest.raises(ValueError, match=r"line 1: not of a traffic file \(longer than"):
         load(Path("/dev/zero"))
+
+
+def applied(path: Path) -> object:
+    made = Plan(plan_id="x", created="", expires="", intent=Intent(), devices=())
+    return used(path, made)
+
+
+@pytest.mark.parametrize(
+    ("read", "suffix", "error"), [(head_of, "head", JournalError), (applied, "applied", PlanError)]
+)
+def test_a_note_beside_a_file_is_short(
+    read: Callable[[Path], object], suffix: str, error: type[Exception], tmp_path: Path
+) -> None:
+    path, note = tmp_path / "file", tmp_path / f"file.{suffix}"
+    assert not read(path)
+    note.touch()
+    os.truncate(note, 5 << 10)
+    with pytest.raises(error, match=rf"file\.{suffix}.* cannot be read .*larger than 4 KiB"):
+        read(path)
+    note.unlink()
+    os.mkfifo(note)  # nobody ever writes into it
+    with pytest.raises(error, match="is not a regular file"):
+        read(path)
+
+
+@pytest.mark.parametrize("end", [b"x" * (LONGEST + 1), b"\n" * 2000])
+def test_a_journal_without_an_entry_at_its_end_is_not_searched_for_ever(
+    end: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal"
+    add(path, [{"n": 1}])
+    with path.open("ab") as file:
+        file.write(end)
+    with pytest.raises(JournalError, match="is damaged: there is no entry in its last"):
+        add(path, [{"n": 2}])

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_support import ROOT
-from segctl.system.json_text import MAX_DEPTH, JsonError, check_text, read_json, read_listing
+from segctl.system.json_text import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    JsonError,
+    check_text,
+    read_json,
+    read_listing,
+)
 
 VALUES = st.recursive(
     st.none()
@@ -71,6 +78,29 @@ def test_bytes_that_are_no_text() -> None:
 def test_brackets_in_texts_are_no_depth() -> None:
     for text in ("[" * 500, '"' * 500 + "[" * 500, "\\" * 499 + '"' + "{" * 500):
         assert read_json(json.dumps([text])) == [text]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.sampled_from('\\"[]{}, \n')), max_size=9))
+def test_texts_of_marks_are_neither_depth_nor_its_end(texts: list[str]) -> None:
+    words = json.dumps(texts).removesuffix("]")
+    around = ", " if texts else ""
+    for depth in (MAX_DEPTH - 1, MAX_DEPTH):
+        text = words + around + "[" * depth + "]" * depth + "]"
+        if depth < MAX_DEPTH:
+            check_text(text)
+        else:
+            with pytest.raises(JsonError, match="deeper than 100"):
+                check_text(text)
+
+
+def test_as_many_values_as_fit_into_memory() -> None:
+    check_text('["' + "," * (MAX_VALUES + 1) + '"]')
+    check_text("[" + "0," * (MAX_VALUES - 1) + "0]")
+    with pytest.raises(JsonError, match="it has more than 12 million values"):
+        read_json("[" + "0," * MAX_VALUES + "0]")
+    with pytest.raises(JsonError, match="it has more than 12 million values"):
+        read_json("[" + "{}" * MAX_VALUES + "]")
 
 
 def test_as_deep_as_is_allowed() -> None:

@@ -35,7 +35,7 @@ ALLOWED = {
     ("segctl", "system/places.py", "_enter", "os.open"): "a folder, only to walk through",
     ("segctl", "system/places.py", "__init__", "os.open"): "the root folder, only to walk through",
     ("segctl", "system/places.py", "open", "os.open"): "only reads, for `read`",
-    ("segctl", "transports/credentials.py", "_open_private", "os.open"): "only reads",
+    ("segctl", "system/handed.py", "_no_waiting", "os.open"): "only reads",
     ("segctl", "inventory/files.py", "_opened", "os.open"): "only reads",
     ("segctl", "fleet/plan_cache.py", "_read", "os.open"): "only reads",
     ("segctl", "fleet/plan_cache.py", "_read", "fdopen"): "only reads",

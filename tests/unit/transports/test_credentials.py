@@ -156,6 +156,23 @@ def test_a_keyring_that_is_locked_is_an_error_of_the_account(
         login("fw1", user="me", environment={})
 
 
+def test_where_there_is_no_keyring_a_key_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library is installed, and the machine has nothing that keeps secrets."""
+    ring = ModuleType("keyring")
+
+    class NoKeyringError(RuntimeError):
+        pass
+
+    def get_password(_service: str, _name: str) -> str | None:
+        raise NoKeyringError
+
+    vars(ring)["get_password"] = get_password
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    assert login("fw1", user="me", key_file="key", environment={}).password.reveal() == ""
+    with pytest.raises(AuthError, match="no password for me: set SEGCTL_PASSWORD_FW1"):
+        login("fw1", user="me", environment={})
+
+
 def test_a_file_of_another_user_may_be_read_by_its_group(tmp_path: Path) -> None:
     """As systemd and Kubernetes hand over secrets to a service that is not root."""
     if os.geteuid() != 0:

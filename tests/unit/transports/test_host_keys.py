@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import subprocess
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -283,19 +284,49 @@ def test_rsa_keys_of_too_few_bits_are_none(bits: int, wrong: str) -> None:
 
 
 def test_a_certificate_of_a_key_that_is_too_short_is_refused() -> None:
-    authority = Ed25519PrivateKey.generate()
     numbers = (b"\1\0\1", (2**1023 - 1).to_bytes(128, "big"))
+    with pytest.raises(ValueError, match="1023 bits"):
+        shown(_certificate([b"fw1"], b"ssh-rsa", *numbers))
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        ([b"fw1"] * 256, ""),
+        ([b"fw1"] * 257, "more than 256 names"),
+        ([b"fw1", b"fw\0"], ""),
+        ([b"fw1", b"fw\0.example"], "NUL character"),
+    ],
+)
+def test_names_in_a_certificate_are_read_as_openssh_reads_them(
+    tmp_path: Path, names: list[bytes], wrong: str
+) -> None:
+    key = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    blob = _certificate(names, b"ssh-ed25519", key)
+    file = tmp_path / "certificate"
+    kind = b"ssh-ed25519-cert-v01@openssh.com"
+    file.write_bytes(kind + b" " + base64.b64encode(blob) + b"\n")
+    read = subprocess.run(["ssh-keygen", "-L", "-f", file], capture_output=True, check=False)
+    assert (read.returncode == 0) is not bool(wrong)
+    if wrong:
+        with pytest.raises(ValueError, match=wrong):
+            shown(blob)
+    else:
+        assert shown(blob).certificate is not None
+
+
+def _certificate(names: list[bytes], kind: bytes, *parts: bytes) -> bytes:
+    """Return a host certificate with these names for a key of these parts, in SSH's encoding."""
+    authority = Ed25519PrivateKey.generate()
     known = (b"ssh-ed25519", authority.public_key().public_bytes_raw())
     body = b"".join((
-        *map(_string, (b"ssh-rsa-cert-v01@openssh.com", b"nonce", *numbers)),
+        *map(_string, (kind + b"-cert-v01@openssh.com", b"nonce", *parts)),
         bytes(8) + (2).to_bytes(4, "big"),
-        *map(_string, (b"id", _string(b"fw1"))),
+        *map(_string, (b"id", b"".join(map(_string, names)))),
         bytes(8) + b"\xff" * 8,
         *map(_string, (b"", b"", b"", b"".join(map(_string, known)))),
     ))  # fmt: skip
-    signature = _string(b"ssh-ed25519") + _string(authority.sign(body))
-    with pytest.raises(ValueError, match="1023 bits"):
-        shown(body + _string(signature))
+    return body + _string(_string(b"ssh-ed25519") + _string(authority.sign(body)))
 
 
 def _string(data: bytes) -> bytes:

@@ -23,7 +23,8 @@ URL = "https://robot:p%40ss-4711@chat.invalid/hooks/T0-B1?token=4712-x"
 @given(st.text(min_size=6).filter(lambda text: not set(text) <= set("* ")))
 def test_a_secret_that_is_held_is_masked_in_every_spelling(text: str) -> None:
     held = Secret(text)
-    for form in (text, repr(text), json.dumps(text), quote_plus(text, errors="replace")):
+    spelled = json.dumps(text, ensure_ascii=False)
+    for form in (text, repr(text), json.dumps(text), spelled, quote_plus(text, errors="replace")):
         assert text not in masked(f"<{form}>", {})
     assert held.reveal() == text
 
@@ -37,6 +38,20 @@ def test_a_secret_that_is_held_is_masked_in_every_spelling(text: str) -> None:
 )
 def test_a_secret_of_the_environment_is_masked(name: str) -> None:
     assert masked("got hunter2!", {name: "hunter2"}) == "got ***!"
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["a<b>&\"c\"-it's", "a&lt;b&gt;&amp;&quot;c&quot;-it&#x27;s", "a&lt;b&gt;&amp;\"c\"-it's",
+     "a<b>&\"c\"-it\\'s", "a<b>&\\\"c\\\"-it's"],
+)  # fmt: skip
+def test_a_secret_is_masked_as_xml_and_longer_texts_spell_it(form: str) -> None:
+    assert masked(f"<{form}>", {"SEGCTL_PASSWORD": 'a<b>&"c"-it\'s'}) == "<***>"
+
+
+def test_what_inventory_plugins_are_handed_is_masked() -> None:
+    env = {"SEGCTL_CHILD_VARIABLES": "TOKEN DEBUG GONE", "TOKEN": "t0k3n-4711", "DEBUG": "1"}
+    assert masked("1: no access with t0k3n-4711", env) == "1: no access with ***"
 
 
 @pytest.mark.parametrize("name", ["SEGCTL_PASSWORD_FILE", "SEGCTL_USER", "SEGCTL_HISTORY_TIMEOUT"])
