@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
-from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Box, Space
+from segctl.analysis.space import (
+    ALL_NAMES,
+    EVERYTHING,
+    NOTHING,
+    REAL,
+    Box,
+    Space,
+    TooComplexError,
+    services_text,
+)
 from segctl.analysis.words import Beyond, Words
 from segctl.model.policy import ANY, DefaultRule
 from segctl.system.loading import uncollected
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Names, Numbers, Point
     from segctl.analysis.words import Meaning, Platform
+    from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
 
 
@@ -171,11 +181,11 @@ class Reading:
     _matches: dict[int, Match] = field(
         init=False, repr=False, compare=False, default_factory=dict[int, Match]
     )
-    _chains: dict[tuple[bool, tuple[int, ...]], Chain] = field(
+    _chains: dict[tuple[bool, tuple[int, ...], tuple[int, ...]], Chain] = field(
         init=False,
         repr=False,
         compare=False,
-        default_factory=dict[tuple[bool, tuple[int, ...]], Chain],
+        default_factory=dict[tuple[bool, tuple[int, ...], tuple[int, ...]], Chain],
     )
 
     @uncollected()
@@ -239,9 +249,13 @@ class Reading:
         """
         places = self.rules(enter, leave)
         inside = enter == leave
-        found = self._chains.get((inside, places))
+        overridden = tuple(
+            at for at, one in enumerate(self.beyond.overrides) if joins(one.rule, enter, leave)
+        )
+        key = inside, places, overridden
+        found = self._chains.get(key)
         if found is None:
-            found = self._chains[inside, places] = self._chain(places, inside=inside)
+            found = self._chains[key] = self._chain(places, overridden, inside=inside)
         return found
 
     def default(self, *, inside: bool) -> DefaultRule | None:
@@ -252,13 +266,49 @@ class Reading:
         name = "intrazone-default" if inside else "interzone-default"
         return next((one for one in self.policy[DefaultRule] if one.name == name), None)
 
-    def _chain(self, places: Sequence[int], *, inside: bool) -> Chain:
+    def _chain(self, places: Sequence[int], overridden: Sequence[int], *, inside: bool) -> Chain:
         name = "intrazone-default" if inside else "interzone-default"
         default = self.default(inside=inside)
         allows = inside if default is None else default.action == "allow"
         last = Match(rule=name, allows=allows, can=EVERYTHING, sure=EVERYTHING)
         rules = [self.policy.rules[at] for at in places]
-        return Chain((*self._doubts(rules, default), *map(self.at, places), last))
+        held = Chain((*self._doubts(rules, default), *map(self.at, places), last))
+        overrides = [self.beyond.overrides[at] for at in overridden]
+        return Chain((*(one for of in overrides for one in self._taken_for(of, held)), *held))
+
+    def _taken_for(self, override: Override, chain: Chain) -> Iterator[Match]:
+        """Yield matches for packets that count as another application than they are.
+
+        What their own application may do here says nothing then: they may pass where the other may,
+        and be denied where the other is not sure to pass.
+        """
+        words, rule = self._words, override.rule
+        source = words.side(rule.sources, negated=rule.negate_source).can
+        destination = words.side(rule.destinations, negated=rule.negate_destination).can
+        ports = words.held_service(override.service).can
+        if not (source and destination and ports):
+            return
+        (application,) = rule.applications
+        named = words.application(application)
+        whole = Space((Box(source=source, destination=destination, service=ports),))
+        try:
+            asked = Space(tuple(box._replace(application=named.can) for box in whole.boxes))
+            found = permitted(chain, asked & REAL)
+            can = _of_any_application(found.can)
+            refused = whole - _of_any_application(found.sure) if named.sure else whole
+        except TooComplexError:
+            can = refused = whole
+        taken = f"the device takes all {services_text(ports)} there for {application}"
+        why = (f"{rule.name}: {taken}, whatever it is",)
+        for allows, packets in ((True, can), (False, refused)):
+            yield Match(
+                rule=rule.name,
+                allows=allows,
+                can=packets,
+                sure=NOTHING,
+                why=why,
+                basis=("override", allows, rule.name, override.digest),
+            )
 
     def _doubts(self, rules: Iterable[Rule], default: DefaultRule | None) -> Iterable[Match]:
         """Yield matches for what may do anything between the zones."""
@@ -382,6 +432,10 @@ def joins(rule: Rule, enter: str, leave: str) -> bool:
     return (ANY in rule.from_zones or enter in rule.from_zones) and (
         ANY in rule.to_zones or leave in rule.to_zones
     )
+
+
+def _of_any_application(packets: Space) -> Space:
+    return Space(tuple(box._replace(application=ALL_NAMES) for box in packets.boxes))
 
 
 def _product(

@@ -57,6 +57,7 @@ class Unchanged:
         self._sides = left, right
         alike = left.platform is right.platform or left.platform == right.platform
         alike = alike and left.beyond.in_order == right.beyond.in_order
+        alike = alike and left.beyond.overrides == right.beyond.overrides
         differing = _differing(left, right) if alike else None
         known: dict[Hashable, int] = {}
         self._left = _numbered(left.policy.rules, differing, known)

@@ -12,6 +12,7 @@ from segctl.analysis.effective import Reading
 from segctl.analysis.words import Beyond, Literally, as_platform
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.filled import Filled
+from segctl.model.override import Override  # noqa: TC001 - snapshots are read by it
 from segctl.model.policy import (
     DeclaredPolicy,
     DefaultRule,
@@ -163,6 +164,8 @@ class Live:
     contained: Filled | None = None
     #: whether rules with wildcard addresses that overlap match in their order, not the narrowest
     in_order: bool = False
+    #: packets that it takes for one application without looking, in its order
+    overrides: tuple[Override, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
     #: everything besides the policy that decides how traffic is treated later
@@ -470,7 +473,7 @@ def reading(found: Provider, live: Live, *, contained: bool = False) -> Reading:
 
     What is declared holds where nobody is contained: only with `contained` it counts who is.
     """
-    more = beyond(live)
+    more = replace(beyond(live), overrides=live.overrides)
     if contained:
         more = replace(more, contained=live.contained)
     return Reading(policy=live.effective(), platform=words_of(found, live), beyond=more)

@@ -27,6 +27,7 @@ from typing import (
 from segctl.model import items
 from segctl.model.errors import ParseError, Problem
 from segctl.model.filled import Filled, Selection
+from segctl.model.override import Override
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
@@ -54,6 +55,7 @@ _NAMES = {
     "Policy": Policy,
     "Management": Management,
     "Mapping": Mapping,
+    "Override": Override,
     "Problem": Problem,
     "Protection": Protection,
     "Pushed": Pushed,

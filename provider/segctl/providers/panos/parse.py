@@ -39,6 +39,7 @@ from segctl.providers.panos import (
     elements,
     locks,
     names,
+    overrides,
     pushed,
     record,
     references,
@@ -252,6 +253,11 @@ def _parse(document: bytes) -> PanosLive:
         ports=ports | content_ports.read(snapshot),
         filters=filters,
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
+        overrides=(
+            *put.overrides["pre-rulebase"],
+            *overrides.held(own.rest),
+            *put.overrides["post-rulebase"],
+        ),
         containers=containers.read(
             host,
             snapshot.parts.get(containers.PART),
