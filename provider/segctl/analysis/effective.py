@@ -22,7 +22,10 @@ from segctl.analysis.space import (
     Box,
     Space,
     TooComplexError,
+    ports_by_protocol,
+    service,
     services_text,
+    together,
 )
 from segctl.analysis.words import Beyond, Words
 from segctl.model.policy import ANY, DefaultRule
@@ -181,11 +184,11 @@ class Reading:
     _matches: dict[int, Match] = field(
         init=False, repr=False, compare=False, default_factory=dict[int, Match]
     )
-    _chains: dict[tuple[bool, tuple[int, ...], tuple[int, ...]], Chain] = field(
+    _chains: dict[tuple[bool, tuple[int, ...], tuple[int, ...], str], Chain] = field(
         init=False,
         repr=False,
         compare=False,
-        default_factory=dict[tuple[bool, tuple[int, ...], tuple[int, ...]], Chain],
+        default_factory=dict[tuple[bool, tuple[int, ...], tuple[int, ...], str], Chain],
     )
 
     @uncollected()
@@ -252,10 +255,12 @@ class Reading:
         overridden = tuple(
             at for at, one in enumerate(self.beyond.overrides) if joins(one.rule, enter, leave)
         )
-        key = inside, places, overridden
+        key = inside, places, overridden, enter if self.beyond.translations else ""
         found = self._chains.get(key)
         if found is None:
-            found = self._chains[key] = self._chain(places, overridden, inside=inside)
+            found = self._chain(places, overridden, inside=inside)
+            delivered = tuple(self._delivered(enter, found))
+            found = self._chains[key] = Chain((*delivered, *found)) if delivered else found
         return found
 
     def default(self, *, inside: bool) -> DefaultRule | None:
@@ -275,6 +280,45 @@ class Reading:
         held = Chain((*self._doubts(rules, default), *map(self.at, places), last))
         overrides = [self.beyond.overrides[at] for at in overridden]
         return Chain((*(one for of in overrides for one in self._taken_for(of, held)), *held))
+
+    def _delivered(self, enter: str, chain: Chain) -> Iterator[Match]:
+        """Yield matches for packets that arrive where nobody sent them, but where they are let to.
+
+        A question about an address is about the packets that are sent to it: whether it counts that
+        others arrive there, too, is not for us to say.
+        """
+        words = self._words
+        for one in self.beyond.translations:
+            rule = one.rule
+            if not {enter, ANY} & {*rule.from_zones}:
+                continue
+            source, sent = (words.sides(names).can for names in (rule.sources, rule.destinations))
+            ports = words.service(rule.services[0]).can
+            to = words.sides(one.to).can
+            asked = Space((Box(source=source, destination=sent, service=ports),))
+            if not (source and sent and ports and to):
+                continue
+            try:
+                passing = permitted(chain, asked & REAL).can
+            except TooComplexError:
+                passing = asked
+            boxes = tuple(
+                box._replace(
+                    destination=to,
+                    service=_on_port(box.service, one.port) if one.port else box.service,
+                )
+                for box in passing.boxes
+            )
+            if boxes:
+                what = ", ".join(rule.destinations)
+                yield Match(
+                    rule=rule.name,
+                    allows=True,
+                    can=Space(tuple(dict.fromkeys(boxes))),
+                    sure=NOTHING,
+                    why=(f"{rule.name}: what is sent to {what}, and permitted, arrives there",),
+                    basis=("translation", rule, one.to, one.port),
+                )
 
     def _taken_for(self, override: Override, chain: Chain) -> Iterator[Match]:
         """Yield matches for packets that count as another application than they are.
@@ -432,6 +476,12 @@ def joins(rule: Rule, enter: str, leave: str) -> bool:
     return (ANY in rule.from_zones or enter in rule.from_zones) and (
         ANY in rule.to_zones or leave in rule.to_zones
     )
+
+
+def _on_port(services: Numbers, port: int) -> Numbers:
+    """Return a port of the protocols of some services."""
+    protocols = {number for number, _ in ports_by_protocol(services)}
+    return together([service(number, port, port) for number in sorted(protocols)])
 
 
 def _of_any_application(packets: Space) -> Space:

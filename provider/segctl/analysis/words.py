@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
     from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
+    from segctl.model.translation import Translation
 
 _T = TypeVar("_T")
 
@@ -143,7 +144,8 @@ class Beyond:
     objects hold that the device fills. With `now`, they mean what they held when it was read; else
     they may hold anything. Rules with wildcard addresses that overlap are taken `in_order` of the
     rules, or else perhaps the narrowest first. `contained` is who is contained; None: nobody is, as
-    is declared. `overrides` are packets that the device takes for one application.
+    is declared. `overrides` are packets that the device takes for one application,
+    `translations` those that it sends on to other destinations.
     """
 
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -152,6 +154,7 @@ class Beyond:
     in_order: bool = False
     contained: Filled | None = None
     overrides: tuple[Override, ...] = ()
+    translations: tuple[Translation, ...] = ()
 
 
 class Words:

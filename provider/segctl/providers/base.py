@@ -20,6 +20,7 @@ from segctl.model.policy import (
     Service,
 )
 from segctl.model.scope import Scope
+from segctl.model.translation import Translation  # noqa: TC001 - snapshots are read by it
 from segctl.protocols import by_function
 from segctl.providers.management import Management  # noqa: TC001 - snapshots are read by it
 from segctl.providers.pushed import Pushed
@@ -166,6 +167,8 @@ class Live:
     in_order: bool = False
     #: packets that it takes for one application without looking, in its order
     overrides: tuple[Override, ...] = ()
+    #: packets that it sends on to other destinations than those that its rules are about
+    translations: tuple[Translation, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
     #: everything besides the policy that decides how traffic is treated later
@@ -468,12 +471,17 @@ def without_wording(platform: str, item: Item) -> Item:
     return replace(item, **values)
 
 
-def reading(found: Provider, live: Live, *, contained: bool = False) -> Reading:
+def reading(
+    found: Provider, live: Live, *, contained: bool = False, translated: bool = False
+) -> Reading:
     """Return everything that a device enforces, with the meanings of its names.
 
-    What is declared holds where nobody is contained: only with `contained` it counts who is.
+    What is declared holds where nobody is contained: only with `contained` it counts who is. It is
+    about the destinations to which packets are sent: with `translated`, others may arrive, too.
     """
     more = replace(beyond(live), overrides=live.overrides)
+    if translated:
+        more = replace(more, translations=live.translations)
     if contained:
         more = replace(more, contained=live.contained)
     return Reading(policy=live.effective(), platform=words_of(found, live), beyond=more)

@@ -30,6 +30,7 @@ from segctl.model.filled import Filled, Selection
 from segctl.model.override import Override
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
+from segctl.model.translation import Translation
 from segctl.providers.base import Live
 from segctl.providers.management import Management, without_addresses
 from segctl.providers.pushed import Pushed
@@ -62,6 +63,7 @@ _NAMES = {
     "Scope": Scope,
     "Selection": Selection,
     "Settings": Settings,
+    "Translation": Translation,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"

@@ -45,6 +45,7 @@ from segctl.providers.panos import (
     references,
     standing,
     systems,
+    translations,
     version,
 )
 from segctl.providers.panos.budget import Budget
@@ -258,6 +259,7 @@ def _parse(document: bytes) -> PanosLive:
             *overrides.held(own.rest),
             *put.overrides["post-rulebase"],
         ),
+        translations=(*put.translations, *translations.held(own.rest)),
         containers=containers.read(
             host,
             snapshot.parts.get(containers.PART),

@@ -19,7 +19,7 @@ from lxml import etree
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
 from segctl.model.policy import DefaultRule, Rule
-from segctl.providers.panos import elements, names, overrides
+from segctl.providers.panos import elements, names, overrides, translations
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
 from segctl.providers.pushed import UNREAD_RULES, UNREAD_ZONES, Pushed
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from segctl.model.override import Override
     from segctl.model.policy import FirewallZone
+    from segctl.model.translation import Translation
     from segctl.providers.panos.budget import Budget
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.scopes import Reader
@@ -162,6 +163,7 @@ class Found:
     common: Objects = field(default_factory=Objects)
     digests: dict[str, str] = field(default_factory=dict[str, str])
     overrides: dict[str, list[Override]] = field(default_factory=_none_of_bases)
+    translations: list[Translation] = field(default_factory=list["Translation"])
     zones: tuple[FirewallZone, ...] = ()
     unread: list[str] = field(default_factory=list[str])
     no_zones: str = ""
@@ -263,6 +265,7 @@ def _merge(found: Found, common: Found, vsys: str) -> None:
         found.unread.append(f"rules that are pushed to all virtual systems are not among {vsys}'s")
     found.own.add(common.own)
     found.common.add(common.common)
+    found.translations += (one for one in common.translations if one not in found.translations)
     for base, more in common.overrides.items():
         found.overrides[base] += (one for one in more if one not in found.overrides[base])
     for name, rule in common.defaults.items():
@@ -293,6 +296,7 @@ class Taken:
     )
     #: by rulebase
     overrides: dict[str, list[Override]] = field(default_factory=_none_of_bases)
+    translations: list[Translation] = field(default_factory=list["Translation"])
     #: of the rules, by name
     digests: dict[str, str] = field(default_factory=dict[str, str])
     count: int = 0
@@ -309,6 +313,8 @@ class Taken:
         elif inside[:1] and inside[0] in _BASES and inside[1:] == overrides.RULES:
             found = overrides.override(entry, f"{self.origin}application override ")
             self.overrides[inside[0]] += found
+        elif inside[:1] and inside[0] in _BASES and inside[1:] == translations.RULES:
+            self.translations += translations.translations(entry, f"{self.origin}NAT rule ")
         elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
             self.defaults[default.name, common] = default
@@ -339,6 +345,7 @@ class Taken:
             defaults=nearest,
             digests=self.digests,
             overrides=self.overrides,
+            translations=self.translations,
             own=self.own,
             common=self.common,
         )
