@@ -539,3 +539,34 @@ def test_what_only_the_device_knows_of_other_protocols_leaves_a_denial_open(
     applied.fleet["fw1"].edit("set", RULES, rule, commit=True)
     (check,) = asked(applied, *ELSEWHERE, "--expect", "deny", code=1)["checks"]
     assert (check["status"], check["devices"][0]["answer"]) == ("cannot_tell", "cannot_tell")
+
+
+# --- tables of others on a gateway ----------------------------------------------------------------
+
+POLL_1 = ("--from", "scada1", "--to", "plc1", "--application", "modbus.read", "--expect", "allow")
+CLOSED = (
+    "table inet fw {\n chain c { type filter hook forward priority 10; policy drop; RULES\n }\n}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "code", "answer"),
+    [
+        ("", 1, "cannot_tell"),
+        ('ct state established accept; iifname "eth2" oifname "eth1" accept;', 0, "allow"),
+        ('ct state established accept; iifname "eth2" tcp dport 80 accept;', 1, "cannot_tell"),
+    ],
+)
+def test_what_a_table_of_others_may_drop_is_not_certain(
+    gateway: Plant, rules: str, code: int, answer: str
+) -> None:
+    assert gateway("apply", "--auto-approve").code == 0
+    gateway.fleet.linux["gw1"].load(CLOSED.replace("RULES", rules))
+    done = gateway("check", *POLL_1, "--json")
+    (row,) = done.json["checks"][0]["devices"]
+    assert (done.code, row["answer"]) == (code, answer)
+    if code:
+        assert row["why"] == ["chain c of table inet fw: it may drop what our rules permit"]
+        assert gateway("snapshot", "-o", "kept").code == 0
+        offline = gateway("check", *POLL_1, "--offline", "kept", "--json").json
+        assert offline["checks"][0]["devices"] == [row]

@@ -28,7 +28,7 @@ from segctl.analysis.space import (
     together,
 )
 from segctl.analysis.words import Beyond, Words
-from segctl.model.policy import ANY, DefaultRule
+from segctl.model.policy import ANY, DefaultRule, FirewallZone
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Names, Numbers, Point
     from segctl.analysis.words import Meaning, Platform
+    from segctl.model.gate import Gate
     from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
 
@@ -255,12 +256,13 @@ class Reading:
         overridden = tuple(
             at for at, one in enumerate(self.beyond.overrides) if joins(one.rule, enter, leave)
         )
-        key = inside, places, overridden, enter if self.beyond.translations else ""
+        apart = self.beyond.translations or self.beyond.gates
+        key = inside, places, overridden, f"{enter} {leave}" if apart else ""
         found = self._chains.get(key)
         if found is None:
             found = self._chain(places, overridden, inside=inside)
-            delivered = tuple(self._delivered(enter, found))
-            found = self._chains[key] = Chain((*delivered, *found)) if delivered else found
+            more = (*self._gated(enter, leave), *self._delivered(enter, found))
+            found = self._chains[key] = Chain((*more, *found)) if more else found
         return found
 
     def default(self, *, inside: bool) -> DefaultRule | None:
@@ -280,6 +282,31 @@ class Reading:
         held = Chain((*self._doubts(rules, default), *map(self.at, places), last))
         overrides = [self.beyond.overrides[at] for at in overridden]
         return Chain((*(one for of in overrides for one in self._taken_for(of, held)), *held))
+
+    def _gated(self, enter: str, leave: str) -> Iterator[Match]:
+        """Yield matches for packets that something beside the policy may stop, or let through."""
+        held = {zone.name: frozenset(zone.interfaces) for zone in self.policy[FirewallZone]}
+        enters, leaves = (held.get(zone, frozenset[str]()) for zone in (enter, leave))
+        for gate in self.beyond.gates:
+            basis = ("gate", gate, enter, leave)
+            why = (f"{gate.name}: {gate.why}",)
+            try:
+                stopped = EVERYTHING - permitted(_gate_chain(gate, enters, leaves)).sure
+            except TooComplexError:
+                stopped = EVERYTHING
+            for allows, packets in (
+                (False, stopped & REAL),
+                (True, REAL if gate.opens else NOTHING),
+            ):
+                if packets:
+                    yield Match(
+                        rule=gate.name,
+                        allows=allows,
+                        can=packets,
+                        sure=NOTHING,
+                        why=why,
+                        basis=(*basis, allows),
+                    )
 
     def _delivered(self, enter: str, chain: Chain) -> Iterator[Match]:
         """Yield matches for packets that arrive where nobody sent them, but where they are let to.
@@ -476,6 +503,24 @@ def joins(rule: Rule, enter: str, leave: str) -> bool:
     return (ANY in rule.from_zones or enter in rule.from_zones) and (
         ANY in rule.to_zones or leave in rule.to_zones
     )
+
+
+def _gate_chain(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> Iterator[Match]:
+    """Yield what the rules of a gate match of packets from some interfaces to others."""
+    for rule in gate.rules:
+        sides = ((frozenset(rule.enters), enters), (frozenset(rule.leaves), leaves))
+        if any(named and held and not named & held for named, held in sides):
+            continue
+        box = Box(source=rule.sources, destination=rule.destinations, service=rule.services)
+        can = Space((box,)) if rule.sources and rule.destinations and rule.services else NOTHING
+        every = rule.certain and all(not named or (held and held <= named) for named, held in sides)
+        yield Match(
+            rule=gate.name,
+            allows=rule.action == "accept",
+            can=can,
+            sure=can if every else NOTHING,
+        )
+    yield Match(rule=gate.name, allows=not gate.drops, can=EVERYTHING, sure=EVERYTHING)
 
 
 def _on_port(services: Numbers, port: int) -> Numbers:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Numbers
     from segctl.model.addresses import Interval
+    from segctl.model.gate import Gate
     from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
     from segctl.model.translation import Translation
@@ -145,7 +146,7 @@ class Beyond:
     they may hold anything. Rules with wildcard addresses that overlap are taken `in_order` of the
     rules, or else perhaps the narrowest first. `contained` is who is contained; None: nobody is, as
     is declared. `overrides` are packets that the device takes for one application,
-    `translations` those that it sends on to other destinations.
+    `translations` those that it sends on to other destinations; `gates` are to be passed, too.
     """
 
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -155,6 +156,7 @@ class Beyond:
     contained: Filled | None = None
     overrides: tuple[Override, ...] = ()
     translations: tuple[Translation, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 class Words:

@@ -126,7 +126,7 @@ def check_document(
     doubts = doubts_about(desired, zones, live)
     refuse_errors(doubts)
     known = live.known.get("application")
-    held = reading(speaks, live, contained=True, translated=True)
+    held = reading(speaks, live, contained=True, translated=True, gated=True)
     return Checked(
         device=device.name,
         answers=_answers(device, questions, held, known),

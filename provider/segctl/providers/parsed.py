@@ -27,6 +27,7 @@ from typing import (
 from segctl.model import items
 from segctl.model.errors import ParseError, Problem
 from segctl.model.filled import Filled, Selection
+from segctl.model.gate import Gate, GateRule
 from segctl.model.override import Override
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
@@ -55,6 +56,8 @@ _NAMES = {
     "Filled": Filled,
     "Policy": Policy,
     "Management": Management,
+    "Gate": Gate,
+    "GateRule": GateRule,
     "Mapping": Mapping,
     "Override": Override,
     "Problem": Problem,
