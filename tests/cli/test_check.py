@@ -459,3 +459,114 @@ def test_snapshots_are_asked_instead_of_devices(applied: Plant) -> None:
     assert document["devices"][0]["digest"].startswith("sha256:")
     assert applied("snapshot", "-o", "kept").code == 0
     assert asked(applied, *words, "--expect", "deny", code=1)["error"]["code"] == "check_failed"
+
+
+# --- protocols that the question leaves open ------------------------------------------------------
+
+UDP = '<entry name="u161"><protocol><udp><port>161</port></udp></protocol></entry>'
+ELSEWHERE = ("--from", "scada1", "--to", "10.20.1.55")
+
+
+def udp_open(plant: Plant, host: str = "fw1", enter: str = "SUPV", leave: str = "CTRL") -> None:
+    plant.fleet[host].edit("set", f"{VSYS}/service", UDP)
+    opened(plant, host, enter, leave, "u161")
+
+
+@pytest.mark.parametrize("expect", ["deny", "allow"])
+def test_a_denial_is_about_every_protocol(applied: Plant, expect: str) -> None:
+    udp_open(applied)
+    (check,) = asked(applied, *ELSEWHERE, "--expect", expect, code=1)["checks"]
+    (row,) = check["devices"]
+    assert (check["status"], row["answer"], row["denied"]["protocol"]) == (
+        "otherwise",
+        "partly",
+        "tcp",
+    )
+    assert (row["allowed"]["protocol"], row["allowed"]["port"]) == ("udp", 161)
+    assert check["end_to_end"]["answer"] == "partly"
+    out = applied("check", *ELSEWHERE).out
+    assert "    allowed  10.20.2.5 → 10.20.1.55 udp/161 by open-u161\n" in out
+
+
+@pytest.mark.parametrize("words", [("--protocol", "tcp"), ("--port", "161")])
+def test_a_protocol_or_a_port_that_is_named_is_the_question(
+    applied: Plant, words: tuple[str, ...]
+) -> None:
+    udp_open(applied)
+    assert asked(applied, *ELSEWHERE, *words, "--expect", "deny")["summary"]["as_expected"] == 1
+
+
+def test_an_application_of_another_protocol_is_not_denied(applied: Plant) -> None:
+    ping = "".join(
+        f"<{tag}><member>{text}</member></{tag}>"
+        for tag, text in {
+            "from": "SUPV",
+            "to": "CTRL",
+            "source": "any",
+            "destination": "any",
+            "application": "ping",
+            "service": "application-default",
+        }.items()
+    )
+    rule = f'<entry name="ping">{ping}<action>allow</action></entry>'
+    applied.fleet["fw1"].edit("set", RULES, rule, commit=True)
+    words = ("--from", "scada1", "--to", "plc1", "--application", "ping", "--expect", "deny")
+    (check,) = asked(applied, *words, code=1)["checks"]
+    assert check["devices"][0]["allowed"]["protocol"] == "icmp"
+    write(applied, "- check: {from: scada1, to: plc1, application: ping, expect: deny}\n")
+    assert asked(applied, "checks.yml", code=1)["summary"]["otherwise"] == 1
+
+
+def test_other_protocols_get_through_where_all_firewalls_let_them(applied: Plant) -> None:
+    udp_open(applied, "fw1", "CTRL", "SUPV")
+    (check,) = asked(applied, *OVER, "--expect", "deny", code=1)["checks"]
+    assert [row["answer"] for row in check["devices"]] == ["partly", "deny"]
+    assert check["end_to_end"]["answer"] == "deny"
+    udp_open(applied, "fw2", "SUPV", "DMZ")
+    (check,) = asked(applied, *OVER, "--expect", "deny", code=1)["checks"]
+    assert check["end_to_end"]["answer"] == "partly"
+    assert check["end_to_end"]["allowed"]["protocol"] == "udp"
+
+
+def test_what_only_the_device_knows_of_other_protocols_leaves_a_denial_open(
+    applied: Plant,
+) -> None:
+    applied.fleet["fw1"].edit("set", f"{VSYS}/service", UDP)
+    lists = {"from": "SUPV", "to": "CTRL", "source": "CN", "destination": "any"}
+    lists |= {"application": "any", "service": "u161"}
+    inside = "".join(f"<{tag}><member>{one}</member></{tag}>" for tag, one in lists.items())
+    rule = f'<entry name="far">{inside}<action>allow</action></entry>'
+    applied.fleet["fw1"].edit("set", RULES, rule, commit=True)
+    (check,) = asked(applied, *ELSEWHERE, "--expect", "deny", code=1)["checks"]
+    assert (check["status"], check["devices"][0]["answer"]) == ("cannot_tell", "cannot_tell")
+
+
+# --- tables of others on a gateway ----------------------------------------------------------------
+
+POLL_1 = ("--from", "scada1", "--to", "plc1", "--application", "modbus.read", "--expect", "allow")
+CLOSED = (
+    "table inet fw {\n chain c { type filter hook forward priority 10; policy drop; RULES\n }\n}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "code", "answer"),
+    [
+        ("", 1, "cannot_tell"),
+        ('ct state established accept; iifname "eth2" oifname "eth1" accept;', 0, "allow"),
+        ('ct state established accept; iifname "eth2" tcp dport 80 accept;', 1, "cannot_tell"),
+    ],
+)
+def test_what_a_table_of_others_may_drop_is_not_certain(
+    gateway: Plant, rules: str, code: int, answer: str
+) -> None:
+    assert gateway("apply", "--auto-approve").code == 0
+    gateway.fleet.linux["gw1"].load(CLOSED.replace("RULES", rules))
+    done = gateway("check", *POLL_1, "--json")
+    (row,) = done.json["checks"][0]["devices"]
+    assert (done.code, row["answer"]) == (code, answer)
+    if code:
+        assert row["why"] == ["chain c of table inet fw: it may drop what our rules permit"]
+        assert gateway("snapshot", "-o", "kept").code == 0
+        offline = gateway("check", *POLL_1, "--offline", "kept", "--json").json
+        assert offline["checks"][0]["devices"] == [row]

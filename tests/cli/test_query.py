@@ -385,3 +385,16 @@ def test_claims_that_mean_nothing_are_refused(
     done = plant("query", *words)
     assert done.code == 1
     assert text in done.err
+
+
+def test_what_a_table_of_others_may_drop_is_not_surely_permitted(gateways: Plant) -> None:
+    name = next(iter(gateways.fleet.linux))
+    number = name.removeprefix("gw")
+    words = ("query", "--from", "scada1", "--to", f"plc{number}")
+    assert gateways(*words).code == 0
+    gateways.fleet.linux[name].load(
+        "table inet fw {\n chain c { type filter hook forward priority 10; policy drop;\n }\n}\n"
+    )
+    done = gateways(*words)
+    assert done.code == 1
+    assert "because chain c of table inet fw: it may drop what our rules permit\n" in done.out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.analysis.effective import Chain, permitted
 from segctl.analysis.pairs import difference, intersection, pairs_of, union
 from segctl.analysis.space import (
     ALL_NAMES,
+    ALL_SERVICES,
     NOTHING,
     PROTOCOLS,
     REAL,
@@ -17,7 +18,9 @@ from segctl.analysis.space import (
     Space,
     addresses,
     host_of,
+    protocol_text,
     service,
+    without,
 )
 from segctl.protocols import catalogue
 
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
 
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.pairs import Pairs
-    from segctl.analysis.space import Point
+    from segctl.analysis.space import Numbers, Point
     from segctl.model.addresses import Interval
     from segctl.model.site import Host
 
 Verdict = Literal["allow", "deny", "partly", "cannot tell"]
+#: Stands for every protocol but TCP.
+OTHERS: Final = "others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,10 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A flow through one device, in the device's words; ``port`` 0 is any port."""
+    """A flow through one device, in the device's words; ``port`` 0 is any port.
+
+    `protocol` may be `OTHERS`.
+    """
 
     zones: tuple[tuple[str, str], ...]
     sources: tuple[Interval, ...]
@@ -71,6 +79,7 @@ class Example:
     rule: str
     port: int = 0
     application: str = ""
+    protocol: str = "tcp"
 
     def __str__(self) -> str:
         """``10.20.2.5 → 10.20.1.11 modbus-read-coils``."""
@@ -98,6 +107,13 @@ class Answer:
         if self.unknown:
             return "cannot tell"
         return "allow" if self.denied is None else "deny"
+
+
+def with_others(found: Answer, others: Answer) -> Answer:
+    """Return an answer about TCP that is no denial where something of other protocols may pass."""
+    if found.verdict != "deny":
+        return found
+    return replace(found, allowed=others.allowed, unknown=others.unknown, why=others.why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +187,7 @@ def _between(flow: Flow, chain: Sequence[Match]) -> tuple[Answer, Passage]:
     found = Answer(
         allowed=_told(_smallest(surely), chain),
         denied=_told(_smallest(refused), chain),
-        unknown=_told(doubt, chain),
+        unknown=_told(doubt, chain, unknown=True),
         why=_reasons(doubt, chain),
     )
     passage = Passage(
@@ -258,19 +274,25 @@ def ends_of(flow: Flow) -> Space:
 
 def region_of(flow: Flow, applications: Names) -> Space:
     """Return the packets that a flow is about, of these applications."""
-    first, last = (flow.port, flow.port) if flow.port else (0, 0xFFFF)
-    protocol: str | int = flow.protocol if flow.protocol in PROTOCOLS else int(flow.protocol)
     return Space(
         (
             Box(
                 source=addresses(flow.sources),
                 destination=addresses(flow.destinations),
-                service=service(protocol, first, last),
+                service=_services(flow),
                 application=applications,
                 user=Names(frozenset({flow.user})),
             ),
         )
     )
+
+
+def _services(flow: Flow) -> Numbers:
+    if flow.protocol == OTHERS:
+        return without(ALL_SERVICES, service("tcp"))
+    first, last = (flow.port, flow.port) if flow.port else (0, 0xFFFF)
+    protocol: str | int = flow.protocol if flow.protocol in PROTOCOLS else int(flow.protocol)
+    return service(protocol, first, last)
 
 
 def _smallest(parts: Iterable[Space]) -> Point | None:
@@ -290,14 +312,17 @@ def _reasons(point: Point | None, chain: Iterable[Match]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _told(point: Point | None, chain: Iterable[Match]) -> Example | None:
-    """Return a packet as an example, with the first rule that may decide about it."""
+def _told(point: Point | None, chain: Iterable[Match], *, unknown: bool = False) -> Example | None:
+    """Return a packet as an example, with the first rule that surely decides about it, or may."""
     if point is None:
         return None
+    meeting = list(Chain.of(chain).meeting(point))
+    surely = (match.rule for match in meeting if point in match.sure)
     return Example(
         source=host_of(point.source),
         destination=host_of(point.destination),
-        rule=next(match.rule for match in Chain.of(chain).meeting(point)),
+        rule=meeting[0].rule if unknown else next(surely, meeting[0].rule),
         port=point.service & 0xFFFF,
         application=point.application,
+        protocol=protocol_text(point.service >> 16),
     )

@@ -14,9 +14,21 @@ from typing import TYPE_CHECKING
 
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
-from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Box, Space
+from segctl.analysis.space import (
+    ALL_NAMES,
+    EVERYTHING,
+    NOTHING,
+    REAL,
+    Box,
+    Space,
+    TooComplexError,
+    ports_by_protocol,
+    service,
+    services_text,
+    together,
+)
 from segctl.analysis.words import Beyond, Words
-from segctl.model.policy import ANY, DefaultRule
+from segctl.model.policy import ANY, DefaultRule, FirewallZone
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
@@ -24,6 +36,8 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Names, Numbers, Point
     from segctl.analysis.words import Meaning, Platform
+    from segctl.model.gate import Gate
+    from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
 
 
@@ -171,11 +185,11 @@ class Reading:
     _matches: dict[int, Match] = field(
         init=False, repr=False, compare=False, default_factory=dict[int, Match]
     )
-    _chains: dict[tuple[bool, tuple[int, ...]], Chain] = field(
+    _chains: dict[tuple[bool, tuple[int, ...], tuple[int, ...], str], Chain] = field(
         init=False,
         repr=False,
         compare=False,
-        default_factory=dict[tuple[bool, tuple[int, ...]], Chain],
+        default_factory=dict[tuple[bool, tuple[int, ...], tuple[int, ...], str], Chain],
     )
 
     @uncollected()
@@ -239,9 +253,16 @@ class Reading:
         """
         places = self.rules(enter, leave)
         inside = enter == leave
-        found = self._chains.get((inside, places))
+        overridden = tuple(
+            at for at, one in enumerate(self.beyond.overrides) if joins(one.rule, enter, leave)
+        )
+        apart = self.beyond.translations or self.beyond.gates
+        key = inside, places, overridden, f"{enter} {leave}" if apart else ""
+        found = self._chains.get(key)
         if found is None:
-            found = self._chains[inside, places] = self._chain(places, inside=inside)
+            found = self._chain(places, overridden, inside=inside)
+            more = (*self._gated(enter, leave), *self._delivered(enter, found))
+            found = self._chains[key] = Chain((*more, *found)) if more else found
         return found
 
     def default(self, *, inside: bool) -> DefaultRule | None:
@@ -252,13 +273,113 @@ class Reading:
         name = "intrazone-default" if inside else "interzone-default"
         return next((one for one in self.policy[DefaultRule] if one.name == name), None)
 
-    def _chain(self, places: Sequence[int], *, inside: bool) -> Chain:
+    def _chain(self, places: Sequence[int], overridden: Sequence[int], *, inside: bool) -> Chain:
         name = "intrazone-default" if inside else "interzone-default"
         default = self.default(inside=inside)
         allows = inside if default is None else default.action == "allow"
         last = Match(rule=name, allows=allows, can=EVERYTHING, sure=EVERYTHING)
         rules = [self.policy.rules[at] for at in places]
-        return Chain((*self._doubts(rules, default), *map(self.at, places), last))
+        held = Chain((*self._doubts(rules, default), *map(self.at, places), last))
+        overrides = [self.beyond.overrides[at] for at in overridden]
+        return Chain((*(one for of in overrides for one in self._taken_for(of, held)), *held))
+
+    def _gated(self, enter: str, leave: str) -> Iterator[Match]:
+        """Yield matches for packets that something beside the policy may stop, or let through."""
+        held = {zone.name: frozenset(zone.interfaces) for zone in self.policy[FirewallZone]}
+        enters, leaves = (held.get(zone, frozenset[str]()) for zone in (enter, leave))
+        for gate in self.beyond.gates:
+            basis = ("gate", gate, enter, leave)
+            why = (f"{gate.name}: {gate.why}",)
+            try:
+                stopped = EVERYTHING - permitted(_gate_chain(gate, enters, leaves)).sure
+            except TooComplexError:
+                stopped = EVERYTHING
+            for allows, packets in (
+                (False, stopped & REAL),
+                (True, REAL if gate.opens else NOTHING),
+            ):
+                if packets:
+                    yield Match(
+                        rule=gate.name,
+                        allows=allows,
+                        can=packets,
+                        sure=NOTHING,
+                        why=why,
+                        basis=(*basis, allows),
+                    )
+
+    def _delivered(self, enter: str, chain: Chain) -> Iterator[Match]:
+        """Yield matches for packets that arrive where nobody sent them, but where they are let to.
+
+        A question about an address is about the packets that are sent to it: whether it counts that
+        others arrive there, too, is not for us to say.
+        """
+        words = self._words
+        for one in self.beyond.translations:
+            rule = one.rule
+            if not {enter, ANY} & {*rule.from_zones}:
+                continue
+            source, sent = (words.sides(names).can for names in (rule.sources, rule.destinations))
+            ports = words.service(rule.services[0]).can
+            to = words.sides(one.to).can
+            asked = Space((Box(source=source, destination=sent, service=ports),))
+            if not (source and sent and ports and to):
+                continue
+            try:
+                passing = permitted(chain, asked & REAL).can
+            except TooComplexError:
+                passing = asked
+            boxes = tuple(
+                box._replace(
+                    destination=to,
+                    service=_on_port(box.service, one.port) if one.port else box.service,
+                )
+                for box in passing.boxes
+            )
+            if boxes:
+                what = ", ".join(rule.destinations)
+                yield Match(
+                    rule=rule.name,
+                    allows=True,
+                    can=Space(tuple(dict.fromkeys(boxes))),
+                    sure=NOTHING,
+                    why=(f"{rule.name}: what is sent to {what}, and permitted, arrives there",),
+                    basis=("translation", rule, one.to, one.port),
+                )
+
+    def _taken_for(self, override: Override, chain: Chain) -> Iterator[Match]:
+        """Yield matches for packets that count as another application than they are.
+
+        What their own application may do here says nothing then: they may pass where the other may,
+        and be denied where the other is not sure to pass.
+        """
+        words, rule = self._words, override.rule
+        source = words.side(rule.sources, negated=rule.negate_source).can
+        destination = words.side(rule.destinations, negated=rule.negate_destination).can
+        ports = words.held_service(override.service).can
+        if not (source and destination and ports):
+            return
+        (application,) = rule.applications
+        named = words.application(application)
+        whole = Space((Box(source=source, destination=destination, service=ports),))
+        try:
+            asked = Space(tuple(box._replace(application=named.can) for box in whole.boxes))
+            found = permitted(chain, asked & REAL)
+            can = _of_any_application(found.can)
+            refused = whole - _of_any_application(found.sure) if named.sure else whole
+        except TooComplexError:
+            can = refused = whole
+        taken = f"the device takes all {services_text(ports)} there for {application}"
+        why = (f"{rule.name}: {taken}, whatever it is",)
+        for allows, packets in ((True, can), (False, refused)):
+            yield Match(
+                rule=rule.name,
+                allows=allows,
+                can=packets,
+                sure=NOTHING,
+                why=why,
+                basis=("override", allows, rule.name, override.digest),
+            )
 
     def _doubts(self, rules: Iterable[Rule], default: DefaultRule | None) -> Iterable[Match]:
         """Yield matches for what may do anything between the zones."""
@@ -382,6 +503,34 @@ def joins(rule: Rule, enter: str, leave: str) -> bool:
     return (ANY in rule.from_zones or enter in rule.from_zones) and (
         ANY in rule.to_zones or leave in rule.to_zones
     )
+
+
+def _gate_chain(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> Iterator[Match]:
+    """Yield what the rules of a gate match of packets from some interfaces to others."""
+    for rule in gate.rules:
+        sides = ((frozenset(rule.enters), enters), (frozenset(rule.leaves), leaves))
+        if any(named and held and not named & held for named, held in sides):
+            continue
+        box = Box(source=rule.sources, destination=rule.destinations, service=rule.services)
+        can = Space((box,)) if rule.sources and rule.destinations and rule.services else NOTHING
+        every = rule.certain and all(not named or (held and held <= named) for named, held in sides)
+        yield Match(
+            rule=gate.name,
+            allows=rule.action == "accept",
+            can=can,
+            sure=can if every else NOTHING,
+        )
+    yield Match(rule=gate.name, allows=not gate.drops, can=EVERYTHING, sure=EVERYTHING)
+
+
+def _on_port(services: Numbers, port: int) -> Numbers:
+    """Return a port of the protocols of some services."""
+    protocols = {number for number, _ in ports_by_protocol(services)}
+    return together([service(number, port, port) for number in sorted(protocols)])
+
+
+def _of_any_application(packets: Space) -> Space:
+    return Space(tuple(box._replace(application=ALL_NAMES) for box in packets.boxes))
 
 
 def _product(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.analysis.answer import Flow, Spoken
+from segctl.analysis.answer import OTHERS, Flow, Spoken, with_others
 from segctl.analysis.answer import answer as answer_flow
 from segctl.analysis.effective import joins
 from segctl.analysis.ends import end_of, hops_between
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A question about a flow, to the policy that a device holds."""
+    """A question about a flow, to the policy that a device holds.
+
+    With `open_protocol`, it is denied only if nothing passes of any other protocol either.
+    """
 
     source: str
     destination: str
     protocol: str = "tcp"
+    open_protocol: bool = False
     port: int = 0
     application: str = ""
     user: str = ""
@@ -145,7 +149,11 @@ def answer(question: Question, device: Device, reading: Reading, *, applications
         UnsupportedError: the vendor's applications cannot tell the access class apart.
         TooComplexError: the answer falls into too many pieces.
     """
-    return answer_flow(flow_of(question, device, reading, applications=applications), reading)
+    flow = flow_of(question, device, reading, applications=applications)
+    found = answer_flow(flow, reading)
+    if not question.check.open_protocol:
+        return found
+    return with_others(found, answer_flow(replace(flow, protocol=OTHERS), reading))
 
 
 def flow_of(question: Question, device: Device, reading: Reading, *, applications: Naming) -> Flow:

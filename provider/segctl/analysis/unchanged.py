@@ -57,6 +57,7 @@ class Unchanged:
         self._sides = left, right
         alike = left.platform is right.platform or left.platform == right.platform
         alike = alike and left.beyond.in_order == right.beyond.in_order
+        alike = alike and _outside(left) == _outside(right)
         differing = _differing(left, right) if alike else None
         known: dict[Hashable, int] = {}
         self._left = _numbered(left.policy.rules, differing, known)
@@ -89,6 +90,11 @@ class Unchanged:
         else:
             pairs = ((enter, leave) for enter in zones for leave in zones)
         return (pair for pair in pairs if not self.between(*pair))
+
+
+def _outside(side: Reading) -> Hashable:
+    """Return what decides about packets besides a policy."""
+    return side.beyond.overrides, side.beyond.translations, side.beyond.gates
 
 
 def _numbered(

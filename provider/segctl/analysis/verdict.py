@@ -20,6 +20,7 @@ from segctl.analysis.space import (
     Space,
     common,
     host_of,
+    protocol_text,
     ranges,
     service,
 )
@@ -157,6 +158,7 @@ def _example(space: Space) -> Example | None:
         rule="",
         port=point.service & 0xFFFF,
         application=point.application,
+        protocol=protocol_text(point.service >> 16),
     )
 
 

@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Numbers
     from segctl.model.addresses import Interval
+    from segctl.model.gate import Gate
+    from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
+    from segctl.model.translation import Translation
 
 _T = TypeVar("_T")
 
@@ -142,7 +145,8 @@ class Beyond:
     objects hold that the device fills. With `now`, they mean what they held when it was read; else
     they may hold anything. Rules with wildcard addresses that overlap are taken `in_order` of the
     rules, or else perhaps the narrowest first. `contained` is who is contained; None: nobody is, as
-    is declared.
+    is declared. `overrides` are packets that the device takes for one application,
+    `translations` those that it sends on to other destinations; `gates` are to be passed, too.
     """
 
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -150,6 +154,9 @@ class Beyond:
     now: bool = False
     in_order: bool = False
     contained: Filled | None = None
+    overrides: tuple[Override, ...] = ()
+    translations: tuple[Translation, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 class Words:
@@ -333,12 +340,13 @@ class Words:
             found = self._members(name, group.members, self.service)
             return _unknown_services(_nested(name)) if not found else _union(found)
         if (held := self._services.get(name)) is not None:
-            return self._held_service(held)
+            return self.held_service(held)
         if (brought := self._platform.service(name)) is not None:
             return exact(brought)
         return _unknown_services(f"{name} is {self._what(name)}")
 
-    def _held_service(self, held: Service) -> Meaning[Numbers]:
+    def held_service(self, held: Service) -> Meaning[Numbers]:
+        """Return the ports of a service object."""
         if held.protocol not in PROTOCOLS:
             return _unknown_services(f"{held.name} is of a protocol {held.protocol!r}")
         try:

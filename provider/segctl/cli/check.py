@@ -65,9 +65,13 @@ def check(
             help="Vendor's name, or protocol and access class such as modbus.read [any]",
         ),
     ] = "",
-    protocol: Annotated[Transport, typer.Option("--protocol", help="Transport protocol")] = (
-        Transport.TCP
-    ),
+    protocol: Annotated[
+        Transport | None,
+        typer.Option(
+            "--protocol",
+            help="Transport protocol [tcp; without --port, a denial is about all]",
+        ),
+    ] = None,
     port: Annotated[
         int | None,
         typer.Option("--port", min=1, max=65535, help="Destination port [any]"),
@@ -103,7 +107,7 @@ def check(
             expect=expect,
         )
         checks = (one,)
-    elif given or protocol is not Transport.TCP:
+    elif given or protocol is not None:
         raise UsageError(
             "the file already says what to ask: give either a file or options such as --from"
         )
@@ -145,7 +149,7 @@ def _check(
     source: str,
     destination: str,
     application: str,
-    protocol: Transport,
+    protocol: Transport | None,
     port: int | None,
     user: str,
     expect: Expected | None,
@@ -160,7 +164,8 @@ def _check(
         source=source,
         destination=destination,
         application=application,
-        protocol=protocol.value,
+        protocol=(protocol or Transport.TCP).value,
+        open_protocol=protocol is None and port is None,
         port=port or 0,
         user=user,
         allow=expect is not Expected.DENY,

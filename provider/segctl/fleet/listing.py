@@ -95,7 +95,7 @@ def list_document(desired: Desired, legs: Sequence[Leg], side: Side, document: b
     zones = {zone for leg in legs for zone in (leg.hop.enter, leg.hop.leave)}
     doubts = doubts_about(desired, zones, live)
     refuse_errors(doubts)
-    held = reading(speaks, live)
+    held = reading(speaks, live, translated=True, gated=True)
     sides = (declared_of(desired, live), held) if side == "both" else (held,)
     return Listed(
         device=desired.device.name,

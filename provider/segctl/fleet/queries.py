@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from segctl.analysis.answer import Answer, judged
+from segctl.analysis.answer import OTHERS, Answer, judged, with_others
 from segctl.analysis.present import Present, as_listed, objects_of_flow
 from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_applications
 from segctl.fleet.failures import Failure, failure_of
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 class Answered:
     """One device's answer to a question; `users` are users to whom the device allows more.
 
-    `passages` are what it lets through, by the way through it. Where it cannot be told for what
+    `passages` are what it lets through, by the way through it, `other_passages` the same of the
+    protocols that the question left open. Where it cannot be told for what
     objects hold that the device fills, `present` is what they held when it was read, and
     `present_passages` what it lets through by that.
     """
@@ -47,6 +48,7 @@ class Answered:
     answer: Answer
     users: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
     passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
+    other_passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
     present: Present | None = None
     present_passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
 
@@ -124,7 +126,7 @@ def check_document(
     doubts = doubts_about(desired, zones, live)
     refuse_errors(doubts)
     known = live.known.get("application")
-    held = reading(speaks, live, contained=True)
+    held = reading(speaks, live, contained=True, translated=True, gated=True)
     return Checked(
         device=device.name,
         answers=_answers(device, questions, held, known),
@@ -214,6 +216,11 @@ def _answer(
             _refuse_unknown((each for one in named for each in stands_for(one, held)), known)
         flow = flow_of(question, device, held, applications=words)
         found, passages = judged(flow, held)
+        others: tuple[Passage, ...] = ()
+        if question.check.open_protocol:
+            rest, others = judged(replace(flow, protocol=OTHERS), held)
+            if found.verdict == "deny" and (rest.allowed or rest.unknown):
+                found, flow = with_others(found, rest), replace(flow, protocol=OTHERS)
         theirs = answers_by_user(question, device, held, applications=words)
     except SegctlError as error:
         return failure_of(device.name, error)
@@ -223,6 +230,7 @@ def _answer(
         answer=found,
         users=theirs,
         passages=dict(zip(hops, passages, strict=True)),
+        other_passages=dict(zip(hops, others, strict=True)) if others else {},
         present=present,
         present_passages=dict(zip(hops, now, strict=True)) if now else {},
     )

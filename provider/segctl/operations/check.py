@@ -117,6 +117,7 @@ def _verdicts(
     platforms: Mapping[str, str],
 ) -> Iterator[Verdict | None]:
     """Yield what becomes of each flow on its whole way."""
+    from segctl.analysis.answer import OTHERS, with_others
     from segctl.analysis.space import TooComplexError
     from segctl.analysis.verdict import end_to_end
     from segctl.fleet.queries import Answered, Checked
@@ -129,6 +130,13 @@ def _verdicts(
         reasons = [why for one in known for why in one.answer.why]
         try:
             found = end_to_end(question, passages, platforms, reasons)
+            if question.check.open_protocol and found.answer.verdict == "deny":
+                aside = replace(question, check=replace(question.check, protocol=OTHERS))
+                rest = {hop: one for each in known for hop, one in each.other_passages.items()}
+                others = end_to_end(aside, rest, platforms, reasons)
+                if others.answer.allowed or others.answer.unknown:
+                    found = replace(others, answer=with_others(found.answer, others.answer))
+                    question, passages = aside, rest  # noqa: PLW2901 - the rest is about these
             held = {hop: one for each in known for hop, one in each.present_passages.items()}
             if held and found.answer.unknown:
                 now = {**passages, **held}

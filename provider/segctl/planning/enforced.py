@@ -179,6 +179,8 @@ class _Teller:
         why = "; ".join(reasons) + (f"; and {rest} more reasons" if rest > 0 else "")
         if found.declared:
             doing = "may not be permitted as it is declared"
+        elif any(one.name == name for one in self._live.overrides):
+            doing = "may permit more than is declared, or deny what is"
         elif name in self._denying:
             doing = "may deny what is declared"
         else:
@@ -222,6 +224,10 @@ class _Teller:
         defaults = [rule for rule in self._held[DefaultRule] if rule.name == name]
         known = self._live.other_rules.get(name, "") or self._live.pushed.digests.get(name, "")
         digest = hashlib.sha256(known.encode())
+        for one in self._live.overrides:
+            if one.name == name:
+                rules.append(one.rule)
+                digest.update(one.digest.encode())
         named = objects_of(names_in(rules, self._objects), self._objects)
         for item in (*rules, *defaults, *named):
             plain = item_digest(without_note(item, self._shown))

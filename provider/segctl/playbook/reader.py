@@ -278,6 +278,7 @@ class _Reader:
             source=flow.get("from") or "",
             destination=flow.get("to") or "",
             protocol=protocol,
+            open_protocol=not (flow.get("protocol") or flow.get("port")),
             port=flow.get("port") or 0,
             application=flow.get("application") or "",
             user=flow.get("user") or "",

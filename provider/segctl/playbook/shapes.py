@@ -73,7 +73,8 @@ _FLOW: Final = Record(
         Field(
             name="protocol",
             shape=_choice("tcp", "udp", "icmp"),
-            doc="Transport protocol (default tcp).",
+            doc="Transport protocol (default tcp; without a port, nothing else may pass either "
+            "where a denial is expected).",
         ),
         Field(
             name="port",

@@ -12,6 +12,8 @@ from segctl.analysis.effective import Reading
 from segctl.analysis.words import Beyond, Literally, as_platform
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.filled import Filled
+from segctl.model.gate import Gate  # noqa: TC001 - snapshots are read by it
+from segctl.model.override import Override  # noqa: TC001 - snapshots are read by it
 from segctl.model.policy import (
     DeclaredPolicy,
     DefaultRule,
@@ -19,6 +21,7 @@ from segctl.model.policy import (
     Service,
 )
 from segctl.model.scope import Scope
+from segctl.model.translation import Translation  # noqa: TC001 - snapshots are read by it
 from segctl.protocols import by_function
 from segctl.providers.management import Management  # noqa: TC001 - snapshots are read by it
 from segctl.providers.pushed import Pushed
@@ -163,6 +166,12 @@ class Live:
     contained: Filled | None = None
     #: whether rules with wildcard addresses that overlap match in their order, not the narrowest
     in_order: bool = False
+    #: packets that it takes for one application without looking, in its order
+    overrides: tuple[Override, ...] = ()
+    #: packets that it sends on to other destinations than those that its rules are about
+    translations: tuple[Translation, ...] = ()
+    #: what packets must pass besides the policy
+    gates: tuple[Gate, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
     #: everything besides the policy that decides how traffic is treated later
@@ -465,14 +474,27 @@ def without_wording(platform: str, item: Item) -> Item:
     return replace(item, **values)
 
 
-def reading(found: Provider, live: Live, *, contained: bool = False) -> Reading:
+def reading(
+    found: Provider,
+    live: Live,
+    *,
+    contained: bool = False,
+    translated: bool = False,
+    gated: bool = False,
+) -> Reading:
     """Return everything that a device enforces, with the meanings of its names.
 
-    What is declared holds where nobody is contained: only with `contained` it counts who is.
+    What is declared holds where nobody is contained: only with `contained` it counts who is. It is
+    about the destinations to which packets are sent: with `translated`, others may arrive, too.
+    With `gated`, what stands beside the policy counts that may stop packets.
     """
-    more = beyond(live)
+    more = replace(beyond(live), overrides=live.overrides)
+    if translated:
+        more = replace(more, translations=live.translations)
     if contained:
         more = replace(more, contained=live.contained)
+    if gated:
+        more = replace(more, gates=live.gates)
     return Reading(policy=live.effective(), platform=words_of(found, live), beyond=more)
 
 

@@ -27,8 +27,11 @@ from typing import (
 from segctl.model import items
 from segctl.model.errors import ParseError, Problem
 from segctl.model.filled import Filled, Selection
+from segctl.model.gate import Gate, GateRule
+from segctl.model.override import Override
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
+from segctl.model.translation import Translation
 from segctl.providers.base import Live
 from segctl.providers.management import Management, without_addresses
 from segctl.providers.pushed import Pushed
@@ -53,13 +56,17 @@ _NAMES = {
     "Filled": Filled,
     "Policy": Policy,
     "Management": Management,
+    "Gate": Gate,
+    "GateRule": GateRule,
     "Mapping": Mapping,
+    "Override": Override,
     "Problem": Problem,
     "Protection": Protection,
     "Pushed": Pushed,
     "Scope": Scope,
     "Selection": Selection,
     "Settings": Settings,
+    "Translation": Translation,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"

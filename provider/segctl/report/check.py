@@ -111,9 +111,9 @@ def _check_json(
     expecting: bool,
 ) -> dict[str, Any]:
     check = question.check
-    rows = [_row(name, found, question) for name, found in given.items()]
+    rows = [_row(name, found) for name, found in given.items()]
     expected = ("allow" if check.allow else "deny") if expecting else None
-    whole = _end_to_end(question, verdict, rows)
+    whole = _end_to_end(verdict, rows)
     left_out = question.devices - given.keys()
     sure = not expecting and left_out  # each firewall answers for itself where -l leaves some out
     answers = {row["answer"] for row in (rows if sure else (*rows, whole))}
@@ -145,19 +145,17 @@ def _check_json(
     }
 
 
-def _end_to_end(
-    question: Question, verdict: Verdict | None, rows: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _end_to_end(verdict: Verdict | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what becomes of the flow on its whole way, and on what that depends."""
     if verdict is None:
         unknown = Answer(why=("the paths fall into too many pieces",))
-        return _answer(unknown, question) | {"answer": UNKNOWN, "depends_on": [], "present": None}
+        return _answer(unknown) | {"answer": UNKNOWN, "depends_on": [], "present": None}
     users = sorted({one["user"] for row in rows for one in row.get("users", ())})
     depends = [{"field": one.field, "allowed": _allowed(one)} for one in verdict.open]
     if users:
         depends.append({"field": "user", "allowed": users})
-    now = None if verdict.present is None else _answer(verdict.present, question)
-    return _answer(verdict.answer, question) | {"depends_on": depends, "present": now}
+    now = None if verdict.present is None else _answer(verdict.present)
+    return _answer(verdict.answer) | {"depends_on": depends, "present": now}
 
 
 def _allowed(one: Open) -> list[str]:
@@ -170,47 +168,47 @@ def _allowed(one: Open) -> list[str]:
     return [name or "not identified" for name in sorted(one.names.listed)]
 
 
-def _row(name: str, found: Answered | Failure, question: Question) -> dict[str, Any]:
+def _row(name: str, found: Answered | Failure) -> dict[str, Any]:
     if isinstance(found, Failure):
         return {"name": name, "answer": "error", "error": _failure_json(found)}
-    users = [{"user": user} | _answer(one, question) for user, one in found.users.items()]
+    users = [{"user": user} | _answer(one) for user, one in found.users.items()]
     notes = [note for one in found.passages.values() for note in one.notes]
     return (
         {"name": name}
-        | _answer(found.answer, question)
+        | _answer(found.answer)
         | {"users": users, "notes": list(dict.fromkeys(notes))}
-        | {"present": _present(found.present, question)}
+        | {"present": _present(found.present)}
     )
 
 
-def _present(present: Present | None, question: Question) -> dict[str, Any] | None:
+def _present(present: Present | None) -> dict[str, Any] | None:
     """Return what becomes of a flow by what objects hold now, None where it depends on none."""
     if present is None:
         return None
     answer = present.answer or Answer(why=tuple(f"{one.name}: not read" for one in present.objects))
-    found = _answer(answer, question)
+    found = _answer(answer)
     if present.answer is None:
         found["answer"] = UNKNOWN
     return found | {"objects": [held_json(one) for one in present.objects]}
 
 
-def _answer(answer: Answer, question: Question) -> dict[str, Any]:
+def _answer(answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer.verdict.replace(" ", "_"),
-        "allowed": _example(answer.allowed, question),
-        "denied": _example(answer.denied, question),
-        "cannot_tell": _example(answer.unknown, question),
+        "allowed": _example(answer.allowed),
+        "denied": _example(answer.denied),
+        "cannot_tell": _example(answer.unknown),
         "why": list(answer.why),
     }
 
 
-def _example(example: Example | None, question: Question) -> dict[str, Any] | None:
+def _example(example: Example | None) -> dict[str, Any] | None:
     if example is None:
         return None
     return {
         "source": str(example.source),
         "destination": str(example.destination),
-        "protocol": question.check.protocol,
+        "protocol": example.protocol,
         "port": example.port or None,
         "application": example.application,
         "rule": example.rule,

@@ -15,6 +15,7 @@ from segctl.model.errors import ParseError, Problem
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY
+from segctl.providers.nftables.gates import passes_on
 from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
 from segctl.providers.state import UNREAD
 
@@ -262,6 +263,16 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
             f"chain {chain['name']} of table {table} "
             f"(hook {chain['hook']}, priority {chain.get('prio')})"
         )
+        if chain["hook"] in ("ingress", "egress") and passes_on(str(chain["name"]), lines):
+            yield Problem(
+                message=f"{where} hands packets on to an interface, past every forward chain: "
+                "cannot tell what passes between our zones",
+                hint="have its owner take our interfaces out of it",
+                severity="warning",
+                kind=UNREAD,
+                subject=f"{table} {chain['name']}",
+                about=("table", table, str(chain["name"]), "fwd"),
+            )
         drops = chain.get("policy") == "drop" or bool(reached & {"drop", "reject"})
         if drops:
             how = "by policy" if chain.get("policy") == "drop" else "in a rule"

@@ -15,6 +15,7 @@ from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
 from segctl.providers.nftables.document import Document, load
 from segctl.providers.nftables.foreign import foreign_findings
+from segctl.providers.nftables.gates import gates
 from segctl.providers.nftables.interpret import Meaning, interpret
 from segctl.providers.nftables.kept import kept, loading
 from segctl.providers.nftables.listing import read_table
@@ -76,6 +77,7 @@ def _parse(document: bytes) -> NftLive:
                 f"{link['ifname']} {link['master']}" for link in links if "master" in link
             ),
         },
+        gates=tuple(gates(host)),
         counts={"rule": len(meaning.policy.rules)},
         findings=(
             *foreign_findings(host),

@@ -39,11 +39,13 @@ from segctl.providers.panos import (
     elements,
     locks,
     names,
+    overrides,
     pushed,
     record,
     references,
     standing,
     systems,
+    translations,
     version,
 )
 from segctl.providers.panos.budget import Budget
@@ -252,6 +254,12 @@ def _parse(document: bytes) -> PanosLive:
         ports=ports | content_ports.read(snapshot),
         filters=filters,
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
+        overrides=(
+            *put.overrides["pre-rulebase"],
+            *overrides.held(own.rest),
+            *put.overrides["post-rulebase"],
+        ),
+        translations=(*put.translations, *translations.held(own.rest)),
         containers=containers.read(
             host,
             snapshot.parts.get(containers.PART),

@@ -19,7 +19,7 @@ from lxml import etree
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
 from segctl.model.policy import DefaultRule, Rule
-from segctl.providers.panos import elements, names
+from segctl.providers.panos import elements, names, overrides, translations
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
 from segctl.providers.pushed import ORIGIN, PUSHED, UNREAD_RULES, UNREAD_ZONES, Pushed
@@ -28,7 +28,9 @@ from segctl.providers.state import UNREAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from segctl.model.override import Override
     from segctl.model.policy import FirewallZone
+    from segctl.model.translation import Translation
     from segctl.providers.panos.budget import Budget
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.scopes import Reader
@@ -142,6 +144,10 @@ def _policy(scope: str) -> str:
 # --- what is found -------------------------------------------------------------------------------
 
 
+def _none_of_bases() -> dict[str, list[Override]]:
+    return {base: [] for base in _BASES}
+
+
 @dataclass(slots=True)
 class Found:
     """What was pushed: rules in order, and objects by the scope in which they are known.
@@ -156,6 +162,8 @@ class Found:
     own: Objects = field(default_factory=Objects)
     common: Objects = field(default_factory=Objects)
     digests: dict[str, str] = field(default_factory=dict[str, str])
+    overrides: dict[str, list[Override]] = field(default_factory=_none_of_bases)
+    translations: list[Translation] = field(default_factory=list["Translation"])
     zones: tuple[FirewallZone, ...] = ()
     unread: list[str] = field(default_factory=list[str])
     no_zones: str = ""
@@ -257,6 +265,9 @@ def _merge(found: Found, common: Found, vsys: str) -> None:
         found.unread.append(f"rules that are pushed to all virtual systems are not among {vsys}'s")
     found.own.add(common.own)
     found.common.add(common.common)
+    found.translations += (one for one in common.translations if one not in found.translations)
+    for base, more in common.overrides.items():
+        found.overrides[base] += (one for one in more if one not in found.overrides[base])
     for name, rule in common.defaults.items():
         found.defaults.setdefault(name, rule)
 
@@ -283,6 +294,9 @@ class Taken:
     defaults: dict[tuple[str, bool], DefaultRule] = field(
         default_factory=dict[tuple[str, bool], DefaultRule]
     )
+    #: by rulebase
+    overrides: dict[str, list[Override]] = field(default_factory=_none_of_bases)
+    translations: list[Translation] = field(default_factory=list["Translation"])
     #: of the rules, by name
     digests: dict[str, str] = field(default_factory=dict[str, str])
     count: int = 0
@@ -296,6 +310,11 @@ class Taken:
             rule = foreign(self.read(entry), self.origin + _BASES[inside[0]])
             self.rules.setdefault((inside[0], in_shared), []).append(rule)
             join(self.digests, rule.name, elements.digest(entry))
+        elif inside[:1] and inside[0] in _BASES and inside[1:] == overrides.RULES:
+            found = overrides.override(entry, f"{self.origin}application override ")
+            self.overrides[inside[0]] += found
+        elif inside[:1] and inside[0] in _BASES and inside[1:] == translations.RULES:
+            self.translations += translations.translations(entry, f"{self.origin}NAT rule ")
         elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
             self.defaults[default.name, common] = default
@@ -325,6 +344,8 @@ class Taken:
             after=[*panorama["post-rulebase"], *shared["post-rulebase"]],
             defaults=nearest,
             digests=self.digests,
+            overrides=self.overrides,
+            translations=self.translations,
             own=self.own,
             common=self.common,
         )

@@ -23,7 +23,15 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.providers import parsed
-from segctl.providers.panos import containers, contents, locks, record, references, version
+from segctl.providers.panos import (
+    containers,
+    contents,
+    locks,
+    overrides,
+    record,
+    references,
+    version,
+)
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
@@ -190,6 +198,10 @@ def _parse(document: bytes) -> PanoramaLive:
         implied=_implied(rest, inherited),
         filled=contents.not_asked(
             ours.beside(others), put.rules, known["external-list"], _EACH_ITS_OWN
+        ),
+        overrides=(
+            *(one for of in outer for base in of.taken.overrides.values() for one in base),
+            *overrides.held(own.rest),
         ),
         containers=containers.read(
             host,

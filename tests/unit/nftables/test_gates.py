@@ -1,0 +1,149 @@
+"""Chains of others that packets must pass, too: what they may drop is never surely permitted."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl.analysis.effective import permitted
+from segctl.analysis.space import REAL, Box, Space, addresses, service
+from segctl.model.addresses import interval
+from segctl.model.site import Flow
+from segctl.planning.make import plan_device
+from segctl.providers.base import reading
+from segctl.providers.state import UNREAD
+from segctl_mocks.linux.mock import LinuxMock
+from support.nft import PROVIDER, desired, live, tcp
+
+if TYPE_CHECKING:
+    from segctl.providers.base import Live
+
+ESTABLISHED = "ct state established,related accept;"
+PORTS = Space((Box(service=service("tcp", 443)),))
+
+
+def chain(rules: str, *, policy: str = "accept", hook: str = "forward", more: str = "") -> str:
+    head = f"type filter hook {hook} priority -5; policy {policy};"
+    return f"table inet theirs {{\n{more}\n chain c {{ {head} {rules}\n }}\n}}\n"
+
+
+def with_theirs(text: str) -> Live:
+    mock = LinuxMock()
+    assert mock.edit("/usr/sbin/nft -f -", text).status == 0, text
+    return live(_ours(), foreign={"inet theirs": mock.config_json("table inet theirs")})
+
+
+@cache
+def _ours() -> str:
+    mock = LinuxMock()
+    made = plan_device(desired(Flow(id="web", services=(tcp(443),))), live(), PROVIDER)
+    assert mock.edit("/usr/sbin/nft -f -", made.script).status == 0
+    return mock.config_json("table inet segctl")
+
+
+def outcome(found: Live) -> str:
+    """Say what becomes of HTTPS from one zone to the other, which a conduit declares."""
+    rule = found.policy.rules[0]
+    held = reading(PROVIDER, found, gated=True)
+    between = held.between(rule.from_zones[0], rule.to_zones[0])
+    everything = permitted(reading(PROVIDER, found).between(rule.from_zones[0], rule.to_zones[0]))
+    told = permitted(between, PORTS & everything.sure)
+    if not told.unknown:
+        return "passes"
+    assert not told.sure
+    return "cannot tell"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chain("tcp dport 80 drop;"),
+        chain("tcp dport { 1-79, 444 } drop;"),
+        chain("meta l4proto udp drop;"),
+        chain('iifname "e9" drop;'),
+        chain('oifname { "e8", "e9" } drop;'),
+        chain("ip saddr 203.0.113.0/24 drop;"),
+        chain("ip daddr @s drop;", more=" set s { type ipv4_addr; elements = { 203.0.113.1 }\n }"),
+        chain("ct state invalid drop;"),
+        chain("ip saddr 203.0.113.1 jump x;", more=" chain x { drop;\n }"),
+        chain("tcp dport 443 accept; drop;"),
+        chain(f"{ESTABLISHED} ct state new tcp dport 443 counter accept;", policy="drop"),
+        chain("jump x;", policy="drop", more=" chain x { tcp dport 443 accept;\n }"),
+        chain("accept;", policy="drop", hook="prerouting"),
+        chain("tcp dport vmap { 443 : accept };"),
+    ],
+)
+def test_what_surely_passes_them_passes(text: str) -> None:
+    assert outcome(with_theirs(text)) == "passes"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chain("", policy="drop"),
+        chain("", policy="drop", hook="postrouting"),
+        chain("tcp dport 443 drop;"),
+        chain("tcp dport 443 reject;"),
+        chain("tcp dport 400-500 counter drop;"),
+        chain("th dport 443 drop;"),
+        chain("limit rate over 5/second drop;"),
+        chain("ip ttl 5 drop;"),
+        chain("ip saddr != 203.0.113.0/24 drop;"),
+        chain("ct state established drop;"),
+        chain("tcp dport vmap { 443 : drop };"),
+        chain("tcp dport vmap { 443 : goto x };", more=" chain x { drop;\n }"),
+        chain("jump x;", more=" chain x { tcp dport 443 drop;\n }"),
+        chain("goto x;", policy="drop", more=" chain x { tcp dport 80 accept;\n }"),
+        chain("return; accept;", policy="drop"),
+        chain("ct state new tcp dport 443 accept;", policy="drop"),  # and no answer to it
+        chain("tcp dport 443 limit rate 5/second accept;", policy="drop"),
+        chain("ip saddr 203.0.113.1 tcp dport 443 accept;", policy="drop"),
+        chain('iifname "e9" accept;', policy="drop"),
+    ],
+)
+def test_what_they_may_drop_cannot_be_told(text: str) -> None:
+    assert outcome(with_theirs(text)) == "cannot tell"
+
+
+def test_more_rules_than_are_looked_at_may_drop_everything() -> None:
+    rules = "".join(f"tcp dport {port} drop; " for port in range(1, 300))
+    assert outcome(with_theirs(chain(rules))) == "cannot tell"
+
+
+def test_a_table_that_cannot_be_read_may_do_anything() -> None:
+    unread = live(_ours(), unread={"inet theirs": "nft crashed"})
+    assert outcome(unread) == "cannot tell"
+    rule = unread.policy.rules[0]
+    held = reading(PROVIDER, unread, gated=True)
+    ssh = Space((Box(service=service("tcp", 22)),)) & REAL
+    found = permitted(held.between(rule.from_zones[0], rule.to_zones[0]), ssh)
+    assert found.can
+    assert not found.sure
+    assert "table inet theirs: what it does is not known: nft crashed" in found.why
+
+
+def test_packets_that_are_handed_on_pass_everything() -> None:
+    theirs = json.dumps(
+        {
+            "nftables": [
+                {"metainfo": {}},
+                {"chain": {"name": "x"}},
+                {"chain": {"name": "c", "hook": "ingress", "prio": 0, "policy": "accept"}},
+                {"rule": {"chain": "c", "expr": [{"jump": {"target": "x"}}]}},
+                {"rule": {"chain": "x", "expr": [{"fwd": {"dev": "e1"}}]}},
+            ]
+        }
+    )
+    found = live(_ours(), foreign={"netdev theirs": theirs})
+    (finding,) = found.findings
+    assert (finding.kind, finding.severity) == (UNREAD, "warning")
+    assert "hands packets on to an interface, past every forward chain" in finding.message
+    rule = found.policy.rules[0]
+    held = reading(PROVIDER, found, gated=True)
+    anybody = Space((Box(source=addresses([interval("203.0.113.1")])),)) & REAL
+    told = permitted(held.between(rule.from_zones[0], rule.to_zones[0]), anybody)
+    assert told.can
+    assert not told.sure
