@@ -49,7 +49,7 @@ def login_key(path: Path) -> None:
     except AuthError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever comes after the key
-        assert "key" not in str(error)  # noqa: PT017
+        assert "key" not in str(error)  # noqa: PT017 - any error but those of the key
 
 
 def _soon() -> float:
