@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 import paramiko
@@ -673,7 +673,7 @@ def evidence_folder(folder: Path) -> Format:
 
 
 def as_entry(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {"event": value}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"event": value}
 
 
 def journal_file(folder: Path) -> Format:

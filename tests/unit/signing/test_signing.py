@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import asyncssh
 import pytest
@@ -288,7 +288,7 @@ def rsa(one: int, other: int) -> bytes:
     """Return a private key of the Mersenne primes with these exponents."""
     p, q = 2**one - 1, 2**other - 1
     e = 65537
-    d = pow(e, -1, (p - 1) * (q - 1))
+    d = cast("int", pow(e, -1, (p - 1) * (q - 1)))
     numbers = RSAPrivateNumbers(
         p, q, d, rsa_crt_dmp1(d, p), rsa_crt_dmq1(d, q), rsa_crt_iqmp(p, q),
         RSAPublicNumbers(e, p * q),
