@@ -107,7 +107,10 @@ def test_it_is_accepted_as_it_is(applied: Plant) -> None:
 def test_a_snapshot_is_judged_as_the_firewall(applied: Plant) -> None:
     put(applied, override())
     assert applied("snapshot", "-o", "kept").code == 0
-    assert check(applied, *WRITE, "--offline", "kept") == check(applied, *WRITE)
+    code, row = check(applied, *WRITE, "--offline", "kept")
+    assert (code, row["answer"]) == (1, "cannot_tell")
+    assert row["cannot_tell"]["rule"] == "application override 1"  # names of others do not leave
+    assert check(applied, *READ, "--offline", "kept")[0] == 0
     assert drift(applied, "--offline", "kept")[0] == 1
 
 

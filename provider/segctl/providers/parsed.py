@@ -32,6 +32,7 @@ from segctl.model.override import Override
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.model.translation import Translation
+from segctl.providers.bare import Kept
 from segctl.providers.base import Live
 from segctl.providers.management import Management, without_addresses
 from segctl.providers.pushed import Pushed
@@ -92,9 +93,12 @@ def without_notes(live: Live, kept: Callable[[str], str] = lambda _text: "") -> 
         tuple(without_note(rule, kept) for rule in rules)
         for rules in (live.pushed.before, live.pushed.after)
     )
+    known = Kept.of((live.policy, live.others), live.zones, live.known.get("application", ()))
     return replace(
         live,
         others=others,
+        overrides=tuple(known.override(*one) for one in enumerate(live.overrides, 1)),
+        translations=tuple(known.translation(*one) for one in enumerate(live.translations, 1)),
         pushed=replace(live.pushed, before=before, after=after),
         management=without_addresses(live.management),
     )
