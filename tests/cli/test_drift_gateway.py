@@ -94,6 +94,25 @@ def test_an_interface_that_joins_a_zone_is_drift(mixed: Cells, gateway: LinuxMoc
     assert device["items"]
 
 
+def test_a_table_that_somebody_has_put_to_sleep_is_said_and_woken(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    """None of its rules is in force then, and all are listed as before."""
+    ssh = ("check", "--from", "scada1", "--to", "plc3", "--port", "22", "--expect", "deny")
+    assert mixed(*ssh, "-l", "gw3").code == 0
+    assert gateway.edit("nft -f -", "add table inet segctl { flags dormant; }\n").status == 0
+    code, device = drift(mixed)
+    assert code == 2
+    assert states(device)["default-rule", "interzone-default"] == ["changed", "cannot_tell"]
+    assert "may be dormant" in mixed("drift", "-l", "gw3").out
+    done = mixed(*ssh, "-l", "gw3")
+    assert done.code == 1, done.out
+    assert mixed("prove", "-l", "gw3").code == 1
+    assert mixed("apply", "--auto-approve", "-l", "gw3").code == 0
+    assert mixed(*ssh, "-l", "gw3").code == 0
+    assert drift(mixed)[0] == 0
+
+
 MARKING = """\
 table inet theirs {
   set some { type ipv4_addr; elements = { 10.1.0.5 }; }

@@ -11,6 +11,7 @@ from segctl.model.errors import UnsupportedError
 from segctl.model.site import Flow, PortRange, ProtocolUse
 from segctl.planning.make import plan_device
 from segctl.providers.nftables import agent, functions, names
+from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.records import read_records
 from segctl.testing import desired as any_desired
 from support.lab import refused
@@ -69,6 +70,20 @@ def test_what_one_version_wrote_is_no_change_to_another(kernel: Kernel, writer: 
         made = kernel.reach(WANTED)
         assert made.changes == (), reader
         assert not [one for one in made.findings if "items that no packet reaches" in one.message]
+
+
+@pytest.mark.parametrize("suite", USABLE)
+def test_a_table_that_was_put_to_sleep_is_told_from_one_that_is_awake(
+    kernel: Kernel, suite: str
+) -> None:
+    emptied(kernel, suite)
+    kernel.reach(WANTED)
+    assert not read_table(kernel.run("nft -j list table inet segctl")).strange
+    kernel.run("nft 'add table inet segctl { flags dormant; }'")
+    (found,) = read_table(kernel.run("nft -j list table inet segctl")).strange
+    assert "may be dormant" in found
+    assert kernel.reach(WANTED).changes
+    assert "dormant" not in kernel.run("nft list table inet segctl")
 
 
 @pytest.mark.parametrize("writer", USABLE)

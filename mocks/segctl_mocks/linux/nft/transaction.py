@@ -114,6 +114,14 @@ class Transaction:
             case _:
                 raise NftError(f"unsupported: {command.what}", command.span)
 
+    def _again(self, command: Command, body: TableTerm) -> None:
+        """Add a table that is there: its flags become those of the command, also none."""
+        place = command.place
+        if command.verb == "create":
+            raise KernelError(errors.EXISTS, place.table_span)
+        if self.new.tables[place.family, place.table].flags != body.flags:
+            self.table(place).flags = body.flags
+
     # -- finding, and copying what is to be changed --------------------------------
 
     def table(self, place: Place, *, early: bool = False) -> Table:
@@ -169,8 +177,7 @@ class Transaction:
             case "add" | "create":
                 body = command.body if isinstance(command.body, TableTerm) else TableTerm()
                 if key in self.new.tables:
-                    if command.verb == "create":
-                        raise KernelError(errors.EXISTS, place.table_span)
+                    self._again(command, body)
                     return
                 _check_name(place.table, place.table_span)
                 self.new.last_handle += 1

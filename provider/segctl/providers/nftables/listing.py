@@ -25,6 +25,8 @@ _LONGEST = 128
 #: What a host counts, or numbers, by itself.
 _MOVING = frozenset({"handle", "packets", "bytes", "used", "expires"})
 _QUIET = frozenset({"metainfo", "table"})
+#: A table of ours has none. Which flag it is, nft 1.0.6 does not tell: it writes any word.
+_FLAGGED = "table segctl has flags, and may be dormant: then none of its rules is in force"
 _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
 
 
@@ -70,6 +72,8 @@ def _read_table(document: str) -> Table:
                 packets=int(values.get("packets", 0)),
                 bytes=int(values.get("bytes", 0)),
             )
+        elif kind == "table" and values.get("flags"):
+            strange.append(_FLAGGED)
         elif kind not in _QUIET:
             strange.append(f"{kind} {name} ({digest_of(values)})")
     return Table(
