@@ -306,7 +306,7 @@ def _after(
         return declared_of(item, live)
     device = item.device
     if live is None:
-        raise _unknown(device.name)
+        raise _unknown("it", device.name)
     if device.manager:
         group = held.groups.get(group_name(device))
         return reading(speaks, live) if group is None else _pushed(device, live, group, plans, held)
@@ -332,7 +332,7 @@ def _pushed(
         raise SnapshotError(f"its device group could not be read: {held.unread[group.name]}")
     there = held.live(group, speaks)
     if there is None:
-        raise _unknown(group.name)
+        raise _unknown(f"its device group {group.name}", device.name)
     found = _sides(plans[group.name], there, speaks)
     policy = there.effective() if found is None else found.after.policy
     late = group.scope.kind == LATE_GROUP
@@ -355,7 +355,9 @@ def _sides(plan: DevicePlan, live: Live, speaks: Provider) -> Sides | None:
     return sides(plan.changes, live, speaks)
 
 
-def _unknown(name: str) -> SegctlError:
+def _unknown(what: str, name: str) -> SegctlError:
     from segctl.model.errors import SnapshotError
 
-    return SnapshotError(f"{name} has no snapshot (segctl snapshot takes one) and was not read")
+    return SnapshotError(
+        f"{what} has no snapshot (segctl snapshot {name} takes one) and was not read"
+    )
