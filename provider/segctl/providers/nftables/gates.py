@@ -262,8 +262,7 @@ class _Reader:
             return listed
         if isinstance(right, dict) and "set" in right:
             return cast("list[Any]", right["set"])
-        values: list[Any] = right if isinstance(right, list) else [right]
-        return values
+        return cast("Iterable[Any]", right) if isinstance(right, list) else [right]
 
 
 def _protocol(value: Any) -> Numbers:
