@@ -115,7 +115,7 @@ def test_a_saved_plan_is_stale_where_what_was_pushed_has_changed(
 
 
 def test_the_firewall_names_a_pushed_rule_as_panorama_does(applied: Plant) -> None:
-    """When it is asked about a packet, which `prove` does: that is no disagreement."""
+    """`prove` asks it about a packet; its answer without "Panorama" is not a disagreement."""
     opened = rule("all", enter="SUPV", leave="CTRL", service="service-http")
     opened = opened.replace("<application><member>any", "<application><member>web-browsing")
     applied.fleet["fw1"].push(Policy(pre=opened).answer())

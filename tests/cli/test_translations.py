@@ -1,4 +1,4 @@
-"""NAT rules: who is asked about may be reached by another address, which is no denial."""
+"""NAT rules: an asset that is reached by another address is not called denied."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_arrives_by_another_address_is_no_denial(applied: Plant, entry: str
     code, row = check(applied)
     assert (code, row["answer"]) == (1, "cannot_tell")
     assert row["cannot_tell"]["rule"] == "NAT rule in"
-    assert row["why"] == [f"NAT rule in: what is sent to {VIP}, and permitted, arrives there"]
+    assert row["why"] == [f"NAT rule in: packets sent to {VIP} arrive there, if permitted"]
     assert applied("query", "--from", "scada1", "--to", "plc1").code == 1
 
 

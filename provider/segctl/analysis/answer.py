@@ -110,7 +110,7 @@ class Answer:
 
 
 def with_others(found: Answer, others: Answer) -> Answer:
-    """Return an answer about TCP that is no denial where something of other protocols may pass."""
+    """Return the answer about TCP, but no denial where another protocol may pass."""
     if found.verdict != "deny":
         return found
     return replace(found, allowed=others.allowed, unknown=others.unknown, why=others.why)

@@ -10,12 +10,13 @@ from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import (
     ALL_NAMES,
+    ALL_SERVICES,
     EVERYTHING,
     NOTHING,
     REAL,
@@ -26,6 +27,7 @@ from segctl.analysis.space import (
     service,
     services_text,
     together,
+    without,
 )
 from segctl.analysis.words import Beyond, Words
 from segctl.model.policy import ANY, DefaultRule, FirewallZone
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from segctl.model.gate import Gate
     from segctl.model.override import Override
     from segctl.model.policy import Policy, Rule
+
+#: Where an answer may go: not to the ports of TCP and UDP below 1024.
+_ANSWERS: Final = without(
+    ALL_SERVICES, together([service("tcp", 0, 1023), service("udp", 0, 1023)])
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,11 +192,11 @@ class Reading:
     _matches: dict[int, Match] = field(
         init=False, repr=False, compare=False, default_factory=dict[int, Match]
     )
-    _chains: dict[tuple[bool, tuple[int, ...], tuple[int, ...], str], Chain] = field(
+    _chains: dict[tuple[bool, tuple[int, ...], tuple[int, ...], tuple[str, ...]], Chain] = field(
         init=False,
         repr=False,
         compare=False,
-        default_factory=dict[tuple[bool, tuple[int, ...], tuple[int, ...], str], Chain],
+        default_factory=dict[tuple[bool, tuple[int, ...], tuple[int, ...], tuple[str, ...]], Chain],
     )
 
     @uncollected()
@@ -257,7 +264,7 @@ class Reading:
             at for at, one in enumerate(self.beyond.overrides) if joins(one.rule, enter, leave)
         )
         apart = self.beyond.translations or self.beyond.gates
-        key = inside, places, overridden, f"{enter} {leave}" if apart else ""
+        key = inside, places, overridden, (enter, leave) if apart else ()
         found = self._chains.get(key)
         if found is None:
             found = self._chain(places, overridden, inside=inside)
@@ -292,6 +299,7 @@ class Reading:
             why = (f"{gate.name}: {gate.why}",)
             try:
                 stopped = EVERYTHING - permitted(_gate_chain(gate, enters, leaves)).sure
+                stopped |= _unanswered(gate, enters, leaves)
             except TooComplexError:
                 stopped = EVERYTHING
             for allows, packets in (
@@ -343,7 +351,7 @@ class Reading:
                     allows=True,
                     can=Space(tuple(dict.fromkeys(boxes))),
                     sure=NOTHING,
-                    why=(f"{rule.name}: what is sent to {what}, and permitted, arrives there",),
+                    why=(f"{rule.name}: packets sent to {what} arrive there, if permitted",),
                     basis=("translation", rule, one.to, one.port),
                 )
 
@@ -521,6 +529,24 @@ def _gate_chain(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> I
             sure=can if every else NOTHING,
         )
     yield Match(rule=gate.name, allows=not gate.drops, can=EVERYTHING, sure=EVERYTHING)
+
+
+def _unanswered(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> Space:
+    """Return the packets of which a gate may stop the answers: these go to a port from 1024 on."""
+    if gate.answered is not None:
+        gate = replace(gate, rules=gate.rules[: gate.answered], drops=False)
+    stopped = EVERYTHING - permitted(_gate_chain(gate, leaves, enters)).sure
+    stopped &= Space((Box(service=_ANSWERS),))
+    return Space(
+        tuple(
+            Box(
+                source=box.destination,
+                destination=box.source,
+                service=together([service(one) for one, _ in ports_by_protocol(box.service)]),
+            )
+            for box in stopped.boxes
+        )
+    )
 
 
 def _on_port(services: Numbers, port: int) -> Numbers:

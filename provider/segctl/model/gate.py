@@ -28,7 +28,8 @@ class Gate:
     """Rules of which the first that matches decides, and `why` packets may not pass them.
 
     With `drops`, what none matches is dropped. With `opens`, packets may also pass by it that the
-    policy does not let through.
+    policy does not let through. Answers pass after the first `answered` rules; None: they have to
+    pass all of them.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Gate:
     rules: tuple[GateRule, ...] = ()
     drops: bool = False
     opens: bool = False
+    answered: int | None = None

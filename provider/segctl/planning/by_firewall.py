@@ -62,11 +62,11 @@ def gets(name: str, rule: Rule) -> bool:
 def gets_any(name: str, plan: DevicePlan) -> bool:
     """Whether a plan of a group changes what a firewall gets of it.
 
-    An object that is new changes nothing by itself: the rules that name it do.
+    An object that is new changes nothing by itself: the rules that name it do. A default rule does.
     """
     for change in plan.changes:
         if change.kind != "rule":
-            if change.op != "create":
+            if change.op != "create" or change.kind == "default-rule":
                 return True
         elif any(
             isinstance(one, Rule) and gets(name, one) for one in (change.before, change.after)

@@ -1,4 +1,4 @@
-"""What a snapshot keeps of rules of others that are no security rules: never what they are called.
+"""Others' overrides and NAT rules as a snapshot keeps them: without their names.
 
 Zones, objects, applications and addresses that it has anyway stay, so that the rules decide alike.
 Anything else is left out, and the rule counts for whatever it may be about.

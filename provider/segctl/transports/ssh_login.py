@@ -507,8 +507,8 @@ def _check_key_file(target: Target) -> None:
     """Check our key file: otherwise, an unreadable key is reported as a wrong one.
 
     Raises:
-        AuthError: it is missing, not a key, encrypted and there is no password, or others could
-            decide which file is read.
+        AuthError: it is missing, is not a key, is encrypted without a password to open it, or
+            others could decide which file is read.
     """
     import paramiko
     from paramiko.pkey import UnknownKeyType

@@ -300,3 +300,13 @@ def test_ctrl_c_at_any_step_goes_back(gateway: LinuxMock) -> None:
     assert outcome.status == "applied"
     assert len(stopped) > 3
     assert flows_of(settled(gateway)) == {"f1", "f2"}
+
+
+def test_a_table_that_is_asleep_is_not_woken_by_a_lock(gateway: LinuxMock) -> None:
+    """What is refused after it is locked has changed nothing."""
+    assert gateway.edit("nft -f -", "add table inet segctl { flags dormant; }\n").status == 0
+    with closing(opened(gateway)) as session:
+        session.read()
+        with session.lock():
+            assert "lock" in gateway.edit("nft list table inet segctl").out
+    assert "flags dormant" in gateway.edit("nft list table inet segctl").out

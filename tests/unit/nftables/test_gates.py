@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.analysis.effective import permitted
-from segctl.analysis.space import REAL, Box, Space, addresses, service
+from segctl.analysis.effective import Reading, permitted
+from segctl.analysis.space import (
+    ALL_ADDRESSES,
+    ALL_SERVICES,
+    REAL,
+    Box,
+    Space,
+    addresses,
+    service,
+)
+from segctl.analysis.words import Beyond, Literally
 from segctl.model.addresses import interval
+from segctl.model.gate import Gate, GateRule
+from segctl.model.policy import DefaultRule, FirewallZone, Policy
 from segctl.model.site import Flow
 from segctl.planning.make import plan_device
 from segctl.providers.base import reading
@@ -69,9 +80,9 @@ def outcome(found: Live) -> str:
         chain("ip daddr @s drop;", more=" set s { type ipv4_addr; elements = { 203.0.113.1 }\n }"),
         chain("ct state invalid drop;"),
         chain("ip saddr 203.0.113.1 jump x;", more=" chain x { drop;\n }"),
-        chain("tcp dport 443 accept; drop;"),
+        chain(f"{ESTABLISHED} tcp dport 443 accept; drop;"),
         chain(f"{ESTABLISHED} ct state new tcp dport 443 counter accept;", policy="drop"),
-        chain("jump x;", policy="drop", more=" chain x { tcp dport 443 accept;\n }"),
+        chain(f"{ESTABLISHED} jump x;", policy="drop", more=" chain x { tcp dport 443 accept;\n }"),
         chain("accept;", policy="drop", hook="prerouting"),
         chain("tcp dport vmap { 443 : accept };"),
     ],
@@ -98,6 +109,11 @@ def test_what_surely_passes_them_passes(text: str) -> None:
         chain("jump x;", more=" chain x { tcp dport 443 drop;\n }"),
         chain("goto x;", policy="drop", more=" chain x { tcp dport 80 accept;\n }"),
         chain("return; accept;", policy="drop"),
+        chain("ct state { established, invalid } drop;"),
+        chain("tcp dport 443 accept; drop;"),  # and no answer to it
+        chain("jump x;", policy="drop", more=" chain x { tcp dport 443 accept;\n }"),
+        chain("tcp dport 443 accept; tcp dport 5000 drop;"),
+        chain(f"tcp dport 443 accept; tcp dport 1024-65535 drop; {ESTABLISHED}"),
         chain("ct state new tcp dport 443 accept;", policy="drop"),  # and no answer to it
         chain("tcp dport 443 limit rate 5/second accept;", policy="drop"),
         chain("ip saddr 203.0.113.1 tcp dport 443 accept;", policy="drop"),
@@ -106,6 +122,28 @@ def test_what_surely_passes_them_passes(text: str) -> None:
 )
 def test_what_they_may_drop_cannot_be_told(text: str) -> None:
     assert outcome(with_theirs(text)) == "cannot tell"
+
+
+def test_zones_with_spaces_in_their_names_are_told_apart() -> None:
+    """`a b` to `c` is not `a` to `b c`."""
+    zones = [FirewallZone(name=name, interfaces=(name,), type="") for name in ("a b", "c", "b c")]
+    rule = GateRule(
+        action="drop",
+        certain=True,
+        enters=("a b",),
+        leaves=("c",),
+        sources=ALL_ADDRESSES,
+        destinations=ALL_ADDRESSES,
+        services=ALL_SERVICES,
+    )
+    gates = (Gate(name="gate", why="it drops", rules=(rule,)),)
+    opened = Policy(
+        zones=(*zones, FirewallZone(name="a", interfaces=("a",), type="")),
+        defaults=(DefaultRule(name="interzone-default", action="allow", log=False),),
+    )
+    held = Reading(policy=opened, platform=Literally(), beyond=Beyond(gates=gates))
+    assert not permitted(held.between("a b", "c")).sure
+    assert permitted(held.between("a", "b c")).sure
 
 
 def test_more_rules_than_are_looked_at_may_drop_everything() -> None:

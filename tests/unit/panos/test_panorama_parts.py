@@ -24,6 +24,7 @@ from segctl.providers.panos.panorama.members import (
 )
 from segctl.providers.panos.panorama.parse import children_of, parents_of
 from segctl.providers.panos.panorama.targets import addressed, read_rule
+from segctl.providers.panos.small import is_missing
 from segctl.transports.target import Managed
 
 ONE = Firewall(serial="1", hostname="fw1", address="192.0.2.1", connected=True, in_sync=True)
@@ -201,3 +202,19 @@ def test_a_push_is_for_named_firewalls_and_carries_nothing_of_others() -> None:
     assert body.find("validate-only") is None
     checked = order(Location(name="OT", rulebase="pre"), [TWO], description="d", validate_only=True)
     assert etree.fromstring(checked).find("shared-policy/validate-only") is not None
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ('<response status="error"><msg><line>No such node</line></msg></response>', True),
+        ('<response code="7" status="error"><msg><line>No such node</line></msg></response>', True),
+        ('<response status="success"><result><!-- No such node --></result></response>', False),
+        ('<response status="error"><msg><line>Invalid credential</line></msg></response>', False),
+    ],
+)
+def test_only_an_error_says_that_a_place_is_missing(said: str, *, missing: bool) -> None:
+    assert is_missing(said.encode()) is missing

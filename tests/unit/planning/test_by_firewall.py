@@ -273,3 +273,7 @@ def test_a_plan_changes_what_a_firewall_gets_by_its_rules_and_by_objects_that_ar
         other, Policy(addresses=wanted[Address]), order=(), position=Position(), ordered=True
     )
     assert all(gets_any(name, plan(*changes)) for name in MEMBERS)
+    closed = Policy(defaults=(DefaultRule(name="interzone-default", action="deny", log=True),))
+    changes = diff(closed, Policy(), order=(), position=Position(), ordered=True)
+    assert [one.op for one in changes] == ["create"]
+    assert all(gets_any(name, plan(*changes)) for name in MEMBERS)

@@ -121,10 +121,7 @@ def _of_table(table: str, objects: Sequence[tuple[str, Mapping[str, Any]]]) -> I
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
         name = str(chain["name"])
-        try:
-            rules = tuple(_Reader(lines, sets).of_chain(name, _Matched(), 0))
-        except _UnknownError:
-            rules = (_Matched(certain=False).rule(accepts=False),)
+        rules, answered = _read(lines, sets, name)
         if chain["hook"] in _PASSING and passes_on(name, lines):
             why = "it hands packets on to interfaces, past our rules"
             yield Gate(name=f"chain {name} of table {table}", why=why, opens=True)
@@ -135,7 +132,26 @@ def _of_table(table: str, objects: Sequence[tuple[str, Mapping[str, Any]]]) -> I
                 why="it may drop what our rules permit",
                 rules=rules,
                 drops=drops,
+                answered=answered,
             )
+
+
+def _read(
+    lines: Mapping[str, list[Any]], sets: Mapping[str, Any], name: str
+) -> tuple[tuple[GateRule, ...], int | None]:
+    """Return the rules of a base chain, and after how many of them it accepts all answers."""
+    reader, rules = _Reader(lines, sets), list[GateRule]()
+    answered: int | None = None
+    try:
+        for rule in reader.of_chain(name, _Matched(), 0):
+            if reader.established and answered is None:
+                answered = len(rules)
+            rules.append(rule)
+    except _UnknownError:
+        return (_Matched(certain=False).rule(accepts=False),), None
+    if reader.established and answered is None:
+        answered = len(rules)
+    return tuple(rules), answered
 
 
 class _Reader:
@@ -144,7 +160,7 @@ class _Reader:
     def __init__(self, lines: Mapping[str, list[Any]], sets: Mapping[str, Any]) -> None:
         self._lines = lines
         self._sets = sets
-        self._established = False
+        self.established = False
         self._count = 0
 
     def of_chain(self, name: str, within: _Matched, depth: int) -> Iterator[GateRule]:
@@ -185,10 +201,10 @@ class _Reader:
         if found.normal:
             yield found.rule(accepts=accepts)
         elif not accepts:
-            if '"invalid"' not in text:
+            if '"invalid"' not in text or '"established"' in text:
                 yield replace(found, certain=False).rule(accepts=False)
         elif found == _Matched(normal=False) and '"established"' in text:
-            self._established = True
+            self.established = True
 
     def _may_drop(self, kind: str, value: Any) -> bool:
         """Whether a statement that is not understood may end in a drop, by itself or its chains."""
@@ -224,7 +240,7 @@ class _Reader:
         if kind == "ct" and key == "state":
             states = set(self._values(right))
             if "new" in states:
-                whole = self._established or "established" in states
+                whole = self.established or "established" in states
                 return replace(found, certain=found.certain and whole)
             return replace(found, normal=False)
         spoken = (kind, of.get("protocol"), key)

@@ -90,10 +90,8 @@ class Locking(Line):
         return self._lock
 
     def _take(self, mine: Held) -> None:
-        fresh = (
-            f"add table {names.TABLE}\n"
-            f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n{mine.again()}"
-        )
+        # without the table at first: adding one that is asleep would wake it before it is judged
+        fresh = f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n{mine.again()}"
         text, lost, problem = fresh, False, ""
         until = time.monotonic() + 2 * self._target.timeout
         for _ in self._tries(until):
@@ -130,7 +128,7 @@ class Locking(Line):
             raise self._failed("lock", answer)
         records = self._look()
         if not records.lock_set:
-            return fresh
+            return f"add table {names.TABLE}\n{fresh}" if agent.ABSENT in answer.err else fresh
         for held in records.locks:
             owner = lock_owner.read_owner(held.comment)
             if owner is None or lock_owner.is_alive(owner, age=self._age(owner)) is not False:

@@ -119,6 +119,17 @@ def members(element: Element) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
+def listed(entry: Element, tag: str) -> tuple[str, ...]:
+    """Return the members of a list in an entry; without the list, it is about anything."""
+    found = entry.find(tag)
+    return (ANY,) if found is None else members(found)
+
+
+def said(entry: Element, path: str) -> str:
+    """Return a text in an entry, empty where there is none."""
+    return (entry.findtext(path) or "").strip()
+
+
 def _only(text: str) -> tuple[str, ...]:
     """Return a shared tuple for this text: most rules share their zones, applications and tags."""
     return (intern(text),)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.override import Override
-from segctl.model.policy import ANY, Rule, Service
-from segctl.providers.panos import elements
+from segctl.model.policy import Rule, Service
+from segctl.providers.panos.elements import digest, listed, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,41 +21,32 @@ if TYPE_CHECKING:
 #: Where they are in a rulebase.
 RULES: Final = ("application-override", "rules")
 #: The rulebases of a virtual system, and those of a device group.
-_LOCAL: Final = ("rulebase", "pre-rulebase", "post-rulebase")
+BASES: Final = ("rulebase", "pre-rulebase", "post-rulebase")
 
 
 def held(root: Element) -> Iterator[Override]:
     """Yield those that are in use of a virtual system, or of a device group."""
-    for base in _LOCAL:
+    for base in BASES:
         for entry in root.iterfind("/".join((base, *RULES, "entry"))):
             yield from override(entry, "application override ")
 
 
 def override(entry: Element, origin: str) -> Iterator[Override]:
     """Yield what an entry says, nothing of one that is disabled; `origin` precedes its name."""
-    if _text(entry, "disabled") == "yes":
+    if said(entry, "disabled") == "yes":
         return
     name = origin + entry.get("name", "")
     yield Override(
         rule=Rule(
             name=name,
-            from_zones=_listed(entry, "from"),
-            to_zones=_listed(entry, "to"),
-            sources=_listed(entry, "source"),
-            destinations=_listed(entry, "destination"),
-            negate_source=_text(entry, "negate-source") == "yes",
-            negate_destination=_text(entry, "negate-destination") == "yes",
-            applications=(_text(entry, "application"),),
+            from_zones=listed(entry, "from"),
+            to_zones=listed(entry, "to"),
+            sources=listed(entry, "source"),
+            destinations=listed(entry, "destination"),
+            negate_source=said(entry, "negate-source") == "yes",
+            negate_destination=said(entry, "negate-destination") == "yes",
+            applications=(said(entry, "application"),),
         ),
-        service=Service(name=name, protocol=_text(entry, "protocol"), ports=_text(entry, "port")),
-        digest=elements.digest(entry),
+        service=Service(name=name, protocol=said(entry, "protocol"), ports=said(entry, "port")),
+        digest=digest(entry),
     )
-
-
-def _listed(entry: Element, tag: str) -> tuple[str, ...]:
-    found = entry.find(tag)
-    return (ANY,) if found is None else elements.members(found)
-
-
-def _text(entry: Element, tag: str) -> str:
-    return (entry.findtext(tag) or "").strip()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
 
 _HEAD = 1 << 12
-_ERROR = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<response\s+status\s*=\s*[\"']error")
+_ERROR = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<response\b[^>]*?\sstatus\s*=\s*[\"']error")
 _ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)

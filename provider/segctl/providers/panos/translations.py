@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.policy import ANY, Rule
 from segctl.model.translation import Translation
-from segctl.providers.panos.elements import members
+from segctl.providers.panos.elements import listed, said
+from segctl.providers.panos.overrides import BASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Where they are in a rulebase.
 RULES: Final = ("nat", "rules")
-_BASES: Final = ("rulebase", "pre-rulebase", "post-rulebase")
 _TRANSLATED: Final = (
     "destination-translation",
     "dynamic-destination-translation",
@@ -30,39 +30,30 @@ _TRANSLATED: Final = (
 
 def held(root: Element) -> Iterator[Translation]:
     """Yield those that are in use of a virtual system, or of a device group."""
-    for base in _BASES:
+    for base in BASES:
         for entry in root.iterfind("/".join((base, *RULES, "entry"))):
             yield from translations(entry, "NAT rule ")
 
 
 def translations(entry: Element, origin: str) -> Iterator[Translation]:
     """Yield what an entry does to destinations; `origin` precedes its name."""
-    if _text(entry, "disabled") == "yes":
+    if said(entry, "disabled") == "yes":
         return
     rule = Rule(
         name=origin + entry.get("name", ""),
-        from_zones=_listed(entry, "from"),
+        from_zones=listed(entry, "from"),
         to_zones=(ANY,),  # that of the packets as they arrive, by routing
-        sources=_listed(entry, "source"),
-        destinations=_listed(entry, "destination"),
-        services=(_text(entry, "service") or ANY,),
+        sources=listed(entry, "source"),
+        destinations=listed(entry, "destination"),
+        services=(said(entry, "service") or ANY,),
     )
     for tag in _TRANSLATED:
-        if to := _text(entry, f"{tag}/translated-address"):
-            port = _text(entry, f"{tag}/translated-port")
+        if to := said(entry, f"{tag}/translated-address"):
+            port = said(entry, f"{tag}/translated-port")
             yield Translation(rule=rule, to=(to,), port=int(port) if port.isdecimal() else 0)
     static = entry.find("source-translation/static-ip")
-    if static is not None and _text(static, "bi-directional") == "yes":
-        outside = _text(static, "translated-address")
-        back = replace(rule, from_zones=_listed(entry, "to"), sources=(ANY,), services=(ANY,))
+    if static is not None and said(static, "bi-directional") == "yes":
+        outside = said(static, "translated-address")
+        back = replace(rule, from_zones=listed(entry, "to"), sources=(ANY,), services=(ANY,))
         if outside:
             yield Translation(rule=replace(back, destinations=(outside,)), to=rule.sources)
-
-
-def _listed(entry: Element, tag: str) -> tuple[str, ...]:
-    found = entry.find(tag)
-    return (ANY,) if found is None else members(found)
-
-
-def _text(entry: Element, path: str) -> str:
-    return (entry.findtext(path) or "").strip()
