@@ -105,7 +105,10 @@ class Locking(Line):
                 lost = False
                 if answer.code == 0:
                     return
-                text = self._next_try(answer, fresh, mine)
+                if text == fresh and agent.ABSENT in answer.err:  # there is no table
+                    text = f"add table {names.TABLE}\n{fresh}"
+                else:
+                    text = self._next_try(answer, fresh, mine)
             except ConnectError as error:
                 problem = error.message
                 if not lost:
@@ -128,7 +131,7 @@ class Locking(Line):
             raise self._failed("lock", answer)
         records = self._look()
         if not records.lock_set:
-            return f"add table {names.TABLE}\n{fresh}" if agent.ABSENT in answer.err else fresh
+            return fresh
         for held in records.locks:
             owner = lock_owner.read_owner(held.comment)
             if owner is None or lock_owner.is_alive(owner, age=self._age(owner)) is not False:
