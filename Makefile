@@ -103,7 +103,7 @@ wheel: $(VENV)/.test
 
 # every library at its floor; what it brings along is the newest
 OLDEST := $(addprefix tests/unit/,drift notify panos planning protocols signing system \
-  transports) tests/cli/test_bad_linux.py \
+  transports) tests/unit/observe/test_sources.py tests/cli/test_bad_linux.py \
   $(addprefix tests/cli/test_executors.py::test_,every_executor_gives_the_same \
   workers_are_reached_over_tls_with_certificates_on_both_sides)
 oldest: system
@@ -112,7 +112,7 @@ oldest: system
 	build/oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/oldest/bin/python tests/support/dependencies.py floors > build/floors.txt
 	build/oldest/bin/python -m pip install --quiet --constraint build/floors.txt \
-	  --group pytest ".[dask,postgresql]"
+	  --group pytest ".[dask,postgresql,zstd]"
 	build/oldest/bin/segctl demo >/dev/null
 	build/oldest/bin/pytest -n $(JOBS) -p no:cacheprovider $(OLDEST)
 

@@ -274,7 +274,7 @@ def _unpacked(raw: _Counted) -> tuple[_Readable, bool]:
         case "xz":
             return _Xz(buffered), True
         case "zst":
-            return _zstandard(buffered), True
+            return _Zstandard(buffered), True
         case _:
             return buffered, False
 
@@ -315,13 +315,39 @@ def _xz_decoder() -> lzma.LZMADecompressor:
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
 
 
-def _zstandard(raw: _Readable) -> _Readable:
-    """Return the content of a file, with the library that Python has from 3.14 on."""
-    try:
-        library = import_module("compression.zstd")
-    except ImportError:
-        raise SourceError(
-            "it is compressed with zstd, which needs Python 3.14: unpack it first (zstd -d)"
-        ) from None
-    opened: _Readable = library.ZstdFile(raw)
-    return opened
+class _Zstandard:
+    """The content of a file that zstd has compressed, whose library's error is one of its own."""
+
+    def __init__(self, raw: _Readable) -> None:
+        """Begin to read.
+
+        Raises:
+            SourceError: there is no library for it.
+        """
+        self._library = _zstd_library()
+        self._file: _Readable = self._library.ZstdFile(raw)
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, none at the end.
+
+        Raises:
+            EOFError: the file is cut off.
+            ValueError: it is damaged, or wants more memory than it gets, which is 128 MB.
+        """
+        try:
+            return self._file.read(size)
+        except self._library.ZstdError as error:
+            raise ValueError(str(error)) from None
+
+
+def _zstd_library() -> Any:
+    """Return the library that Python has from 3.14 on, or the same one for those before."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    raise SourceError(
+        "it is compressed with zstd, which needs Python 3.14 or segctl[zstd]: install that, or "
+        "unpack it first (zstd -d)"
+    )

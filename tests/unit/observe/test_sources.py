@@ -11,7 +11,7 @@ import os
 import sys
 import tarfile
 import zipfile
-from importlib.util import find_spec
+from importlib import import_module
 from subprocess import run
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLAIN = RECORDS / "panos-releases.log"
+ZSTD = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 @pytest.mark.parametrize(
@@ -58,14 +59,41 @@ def test_an_xz_file_gets_no_more_memory_than_it_may(
     assert file.records == 0
 
 
-def test_zstd_is_read_or_the_message_says_what_to_do(tmp_path: Path) -> None:
+def test_zstd_says_the_same_in_one_frame_or_several(tmp_path: Path) -> None:
+    path = tmp_path / "no-suffix"
+    first, *rest = PLAIN.read_bytes().splitlines(keepends=True)
+    two = ZSTD.compress(first) + ZSTD.compress(b"".join(rest))
+    for packed in (ZSTD.compress(PLAIN.read_bytes()), two):
+        path.write_bytes(packed)
+        assert groups(look(path)) == groups(look(PLAIN))
+
+
+def test_a_zstd_file_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "records"
+    first, *rest = PLAIN.read_bytes().splitlines(keepends=True)
+    whole = ZSTD.compress(first) + ZSTD.compress(b"".join(rest))
+    path.write_bytes(whole[:-9])
+    assert look(path).coverage.files[0].cut == "the compressed file is cut off"
+    path.write_bytes(ZSTD.compress(first * 3000) + b"x" * 100)
+    file = look(path).coverage.files[0]
+    assert file.cut.startswith("it cannot be read to its end")
+    assert 2000 < file.records + file.duplicates <= 3000
     path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 100)
     file = look(path).coverage.files[0]
-    if find_spec("compression") is None:
-        assert "zstd -d" in file.problem
-    else:
-        assert file.problem or file.cut
+    assert file.problem or file.cut
+    assert file.records == 0
+
+
+def test_zstd_without_its_library_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "records"
+    path.write_bytes(ZSTD.compress(PLAIN.read_bytes()))
+    for name in ("compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    file = look(path).coverage.files[0]
+    assert "segctl[zstd]" in file.problem
+    assert "zstd -d" in file.problem
 
 
 def test_a_truncated_archive_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
