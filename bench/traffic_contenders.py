@@ -9,6 +9,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
@@ -30,16 +31,17 @@ def _command(*words: str) -> dict[str, Any]:
     from segctl.cli import run
 
     result: dict[str, Any] = {}
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(io.StringIO()):
-        run(["schema", "traffic"])  # what every command loads
+    with TemporaryFile("w+", encoding="utf-8") as out:  # what it says is no memory of its own
+        with redirect_stdout(out), redirect_stderr(io.StringIO()):
+            run(["schema", "traffic"])  # what every command loads
+            out.seek(0)
+            out.truncate()
+            with measured(result):
+                result["code"] = run([*words, "--json"])
         out.seek(0)
-        out.truncate()
-        with measured(result):
-            result["code"] = run([*words, "--json"])
-    document = json.loads(out.getvalue())
-    result["records"] = document["coverage"]["records"]
-    return result | {"document": hashlib.sha256(out.getvalue().encode()).hexdigest()[:16]}
+        text = out.read()
+    result["records"] = json.loads(text)["coverage"]["records"]
+    return result | {"document": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def traffic(file: str, inventory: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from segctl.model.durations import format_duration
 from segctl.model.warned import Warned
 from segctl.system import inert
-from segctl.system.inert import inert_json, json_text, printable
+from segctl.system.inert import inert_json, json_blocks, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -62,9 +62,11 @@ def tell(message: str) -> None:
 
 def print_json(document: Mapping[str, Any], *, lines: bool = False) -> None:
     """Write one document to standard output, keys sorted; with `lines` on one line."""
-    text = json_text(document, indent=None if lines else 1)
+    blocks = json_blocks(document, indent=None if lines else 1)
     with _WRITING:
-        sys.stdout.write(text + "\n")
+        for block in blocks:
+            sys.stdout.write(block)
+        sys.stdout.write("\n")
         if lines:
             sys.stdout.flush()
 

@@ -115,7 +115,8 @@ class Groups:
             yield from _by_flow(merged.items())
 
     def close(self) -> None:
-        """Give back what is on disk."""
+        """Give back what is held, in memory and on disk: nothing can be asked any more."""
+        self._counts.clear()
         for part in self._parts:
             part.close()
 

@@ -15,6 +15,7 @@ from segctl.operations.edits import below, diff_of, text_of
 from segctl.operations.loading import load_inventory, today
 from segctl.operations.watching import hear, refuse_nothing, watch_of
 from segctl.system.handed import read_bytes
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,6 +72,7 @@ class DiscoverResult:
     loaded: Loaded | None
 
 
+@uncollected()
 def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress) -> DiscoverResult:
     """Read records of traffic and propose what the inventory does not declare.
 

@@ -13,6 +13,7 @@ from segctl.model.site import group_name
 from segctl.operations.loading import desired_of, load_inventory, today
 from segctl.operations.watching import Seen, calibrated, hear, refuse_nothing, watch_of
 from segctl.operations.workers import at_work
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,6 +75,7 @@ class ReplayResult:
     rehearsed: Plan | None = None
 
 
+@uncollected()
 def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) -> ReplayResult:
     """Judge records of traffic under another policy; writes to no device.
 

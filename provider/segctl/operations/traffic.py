@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from segctl.operations.loading import load_inventory, today
 from segctl.operations.watching import hear, refuse_nothing, watch_of
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from segctl.inventory import Loaded
@@ -43,6 +44,7 @@ class TrafficResult:
     loaded: Loaded
 
 
+@uncollected()
 def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) -> TrafficResult:
     """Read records of traffic and add up what was seen; writes to no device.
 

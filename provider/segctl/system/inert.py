@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: Every character that is written as an escape, except for line ends between lines.
 _STEERS: Final = re.compile(
@@ -31,6 +32,8 @@ _STEERS: Final = re.compile(
     "]"
 )
 
+#: So many pieces of JSON, each a few characters, make a block.
+_PIECES: Final = 10_000
 #: Where a formula begins, in a cell or in what a spreadsheet may take for one.
 _FORMULA: Final = re.compile(r"((?:^|;)[ \"]*+)(?=[-=+@\uff0d\uff1d\uff0b\uff20])")
 
@@ -69,7 +72,15 @@ def _json_escape(found: re.Match[str]) -> str:
 
 def json_text(document: object, *, indent: int | None = 1) -> str:
     """Return a document as JSON with sorted keys, without a final line end."""
-    return inert_json(json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False))
+    return "".join(json_blocks(document, indent=indent))
+
+
+def json_blocks(document: object, *, indent: int | None = 1) -> Iterator[str]:
+    """Yield `json_text` in blocks, so that a large one is never held whole."""
+    encoder = json.JSONEncoder(indent=indent, sort_keys=True, ensure_ascii=False)
+    pieces = encoder.iterencode(document)
+    while block := "".join(islice(pieces, _PIECES)):
+        yield inert_json(block)
 
 
 def csv_line(cells: Iterable[str]) -> str:

@@ -64,8 +64,9 @@ class Evidence(Groups):
             self.times.clear()
 
     def close(self) -> None:
-        """Give back what is on disk."""
+        """Give back what is held."""
         super().close()
+        self.times.clear()
         self.excluded.close()
 
     def _within(self, when: float) -> bool:

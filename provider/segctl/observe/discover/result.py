@@ -66,7 +66,7 @@ class Discovered:
 def discovered(
     site: Site | None, evidence: Evidence, coverage: Coverage, asked: Asked
 ) -> Discovered:
-    """Judge what was read, and propose what is not declared.
+    """Judge what was read, and propose what is not declared; the evidence is closed then.
 
     Args:
         site: what is declared; None drafts zones and assets.
@@ -87,6 +87,7 @@ def discovered(
         declared, evidence, coverage, asked.today, leases=asked.leases, names=asked.names
     )
     found = judged(context)
+    evidence.close()  # what is judged holds what it needs
     pairs = pairs_of(found, context)
     taken = [conduit.key for conduit in declared.conduits]
     permits: list[Permits] = []
