@@ -285,6 +285,7 @@ ASKED = (
     ("contain", "release", "scada1", "--reason", "drill", "--json"),
     ("lint", "--json", "--html", "lint.html"),
     ("prove", "--json"),
+    ("review", "--usage", "--json"),
     ("usage", "--json"),
     ("usage", "records", "--narrow", "--json", "-o", "narrower"),
     ("discover", "records", "--json", "-o", "proposed"),

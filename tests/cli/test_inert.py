@@ -104,6 +104,12 @@ TRIED: dict[str, list[list[str]] | str] = {
         for ending in (".svg", ".html", ".drawio", ".mmd", ".dot")
     ],
     "list": [["list", kind, *form] for kind in KINDS for form in ([], ["--csv"])],
+    "review": [
+        ["review", "--within=3650d", "--usage"],
+        ["review", "polling", "--keep-until=2999-01-01", f"--by=b{TEXT}", f"--reason=r{TEXT}"],
+        ["review", "polling", "--keep-until=2999-01-01", "--by=b", "--reason=r"],
+        ["review", f"n{TEXT}"],
+    ],
     "usage": [["usage"], ["usage", "records"], ["usage", "--narrow", "records"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],

@@ -166,3 +166,20 @@ def test_a_rule_that_only_attacks_used_is_called_so(wide: Plant) -> None:
         assert found["usage"] == used
     assert done.json["summary"]["only_attacks"] == 1
     assert "only by attacks" in wide("usage", "--since", "10d", "fw.log").out
+
+
+def test_a_decision_to_narrow_is_on_record_with_what_it_takes_out(wide: Plant) -> None:
+    (wide.folder / "fw.log").write_text(hourly())
+    words = ("polling", "--narrow", "--records", "fw.log", "--by", "Ann", "--reason", "not used")
+    with wide.untouched():
+        done = wide("review", *words, "-o", "new", "--json")
+    assert done.code == 0, (done.out, done.err)
+    jsonschema.validate(done.json, schema("reviews"))
+    after = (wide.folder / "new" / FILE).read_text()
+    assert "source: [scada1]  # who polls" in after
+    assert "      decision: narrow\n      reason: not used\n" in after
+    assert "review_by: 20" in after
+    (wide.folder / FILE).write_text(after)
+    done = wide("review", *words)
+    assert done.code == 1
+    assert "is not narrowed" in done.err

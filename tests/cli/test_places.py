@@ -86,6 +86,7 @@ BELOW = {
     "matrix": {"--out"},
     "mock serve": {"--state", "--endpoints"},
     "mock traffic": {"--out"},
+    "review": {"--out"},
     "usage": {"--out"},
 }
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")

@@ -44,6 +44,8 @@ OVERVIEW = {
     "graph": "Draw the plant: zones by Purdue level, firewalls, conduits; never writes to a "
     "device.",
     "list": "List what is declared: zones, assets, conduits, flows, firewalls or rules.",
+    "review": "List conduits that are due for review, or decide about one; never writes to a "
+    "device.",
     "usage": "Show which rules and conduits are used, by what devices count; never writes to a "
     "device.",
     "discover": "Propose what flows and is not declared, as inventory files; changes no device.",

@@ -62,6 +62,10 @@ EXAMPLES = {
     ),
     "list": ("segctl list conduits --due 30d", "segctl list rules --csv"),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
+    "review": (
+        "segctl review --usage",
+        'segctl review vendor --keep-until 2027-06-30 --by Ann --reason "in use"',
+    ),
     "usage": (
         "segctl usage",
         "segctl usage --narrow logs -o narrower",

@@ -13,12 +13,14 @@ from segctl.model.errors import nearest
 from segctl.model.site import (
     Asset,
     Conduit,
+    Decision,
     Endpoint,
     Flow,
     Mode,
     Network,
     PortRange,
     ProtocolUse,
+    Review,
     RuleException,
     ThreatPrevention,
     Zone,
@@ -71,6 +73,7 @@ class ConduitReader:
             ticket=str(found.get("ticket") or ""),
             expires=cast("date | None", found.get("expires")),
             review_by=cast("date | None", found.get("review_by")),
+            reviewed=_reviewed(found.get("reviewed")),
             mode=cast("Mode", found.get("mode") or "enforce"),
             threat_prevention=cast("ThreatPrevention | None", found.get("threat_prevention")),
             via=self._via(found.get("via")),
@@ -314,3 +317,16 @@ class ConduitReader:
 def _was(zone: Zone, key: str) -> bool:
     """Whether `key` is one that a zone had before."""
     return any(f"{zone.site}/{former}" == key for former in zone.renamed_from)
+
+
+def _reviewed(found: object) -> Review | None:
+    """Return the last review of a conduit, None where there is none or it lacks something."""
+    said = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    if not {"date", "by", "decision", "reason"} <= {name for name in said if said[name]}:
+        return None
+    return Review(
+        day=cast("date", said["date"]),
+        by=str(said["by"]),
+        decision=cast("Decision", said["decision"]),
+        reason=str(said["reason"]),
+    )

@@ -188,6 +188,20 @@ _EXCEPTION: Final = Record(
     )
 )
 
+_REVIEW: Final = Record(
+    fields=(
+        Field(name="date", shape=_DATE, doc="The day of the decision.", required=True),
+        Field(name="by", shape=_TEXT, doc="Who decided.", required=True),
+        Field(
+            name="decision",
+            shape=_choice("keep", "narrow", "retire"),
+            doc="What was decided.",
+            required=True,
+        ),
+        Field(name="reason", shape=_TEXT, doc="Why.", required=True),
+    )
+)
+
 CONDUIT: Final = Record(
     fields=(
         Field(
@@ -207,6 +221,11 @@ CONDUIT: Final = Record(
         Field(name="ticket", shape=_TEXT, doc="The change that approved it."),
         Field(name="expires", shape=_DATE, doc="The last day it is in force."),
         Field(name="review_by", shape=_DATE, doc="The day by which it must be reviewed."),
+        Field(
+            name="reviewed",
+            shape=_REVIEW,
+            doc="What was decided when it was reviewed last (segctl review writes it).",
+        ),
         Field(
             name="mode",
             shape=_choice("enforce", "monitor", "absent"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 Host = IPv4Address | IPv6Address
 Mode = Literal["enforce", "monitor", "absent"]
+Decision = Literal["keep", "narrow", "retire"]
 ThreatPrevention = Literal["strict", "alert", "none"]
 
 #: Access classes of a protocol's functions, as in the protocol catalogue.
@@ -169,6 +170,16 @@ class RuleException:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What was decided about a conduit when it was reviewed, by whom and why."""
+
+    day: date
+    by: str
+    decision: Decision
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conduit:
     """The communication permitted between zones, with its owner and expiry date."""
 
@@ -182,6 +193,7 @@ class Conduit:
     ticket: str = ""
     expires: date | None = None
     review_by: date | None = None
+    reviewed: Review | None = None
     mode: Mode = "enforce"
     threat_prevention: ThreatPrevention | None = None
     via: tuple[str, ...] = ()

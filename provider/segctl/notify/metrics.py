@@ -151,19 +151,34 @@ def _conduits(run: _Metrics, conduits: Iterable[Conduit], today: date) -> None:
     expiring = run.set(
         "segctl_conduits_expiring", "Conduits that expire within so many days", "days"
     )
+    review = run.set(
+        "segctl_conduit_review_timestamp",
+        "When the day ends by which the conduit must be reviewed, Unix time",
+        "conduit",
+    )
+    conduits = [*conduits]
+    reviews = {one.key: one.review_by for one in conduits if one.review_by is not None}
+    for key, day in reviews.items():
+        review(key, _end_of(day).timestamp())
+    run.set("segctl_conduits_review_overdue", "Conduits past the day of their review")(
+        sum(day < today for day in reviews.values())
+    )
     left = {
         conduit.key: (conduit.expires - today).days
         for conduit in conduits
         if conduit.expires is not None
     }
     for key, days in left.items():
-        end = datetime.combine(today + timedelta(days=days + 1), time.min).astimezone()
-        expiry(key, end.timestamp())
+        expiry(key, _end_of(today + timedelta(days=days)).timestamp())
     for horizon in HORIZONS:
         expiring(str(horizon), sum(0 <= days <= horizon for days in left.values()))
     run.set("segctl_conduits_expired", "Conduits past their last day")(
         sum(days < 0 for days in left.values())
     )
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min).astimezone()
 
 
 def exposition(registry: CollectorRegistry) -> str:

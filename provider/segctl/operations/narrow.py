@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: How far back devices tell what they saw where files tell of the rest, in seconds.
 _LATELY: Final = 2 * 86_400.0
 _BY_HAND: Final = "its file cannot be edited so that nothing else changes: change it by hand"
+_NOT_ASKED: Final = "it is not the conduit that is asked about"
 _LOST: Final = "replay does not show that all that was seen of it would still pass"
 
 
@@ -111,6 +112,9 @@ def narrowed(
 
     holders = _holders(loaded.site)
     found = narrowing(loaded.site, records.groups, records.completeness, holders, today())
+    if options.only:
+        others = {one.conduit for one in found.narrowed} - {options.only}
+        found = found.without(dict.fromkeys(others, _NOT_ASKED))
     edits = _Edits(loaded.site, common.sources, today() + timedelta(days=REVIEW_DAYS))
     found, flows = proven(loaded.site, records, edits.possible(found), edits.review_by)
     before, files = edits.made(found)

@@ -29,7 +29,8 @@ class UsageOptions:
 
     `files` are records of traffic, by which use that is nothing but attacks is told; with
     `from_devices` the logs of firewalls are read as well. `now` is in seconds since 1970. With
-    `narrow`, what nobody used is taken out of the inventory, as a proposal, in the folder `out`.
+    `narrow`, what nobody used is taken out of the inventory, or of the conduit with the key `only`,
+    as a proposal, in the folder `out`.
     """
 
     now: float
@@ -39,6 +40,7 @@ class UsageOptions:
     from_devices: bool = False
     timezone: str | None = None
     narrow: bool = False
+    only: str = ""
     out: Path | None = None
 
 

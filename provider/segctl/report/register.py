@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from segctl.compiler.build import Desired
-    from segctl.model.site import Conduit, Device, Endpoint, Flow, Site
+    from segctl.model.site import Conduit, Device, Endpoint, Flow, Review, Site
 
 Kind = Literal["zones", "assets", "conduits", "flows", "firewalls", "rules"]
 #: The columns of each kind of thing, the one that names it first.
@@ -45,6 +45,7 @@ COLUMNS: Mapping[Kind, tuple[str, ...]] = {
         "reason",
         "ticket",
         "review_by",
+        "reviewed",
         "expires",
         "firewalls",
         "declared",
@@ -196,6 +197,7 @@ def _conduits(site: Site, chosen: Sequence[Conduit]) -> Iterator[dict[str, str]]
             "reason": conduit.reason,
             "ticket": conduit.ticket,
             "review_by": _day(conduit.review_by),
+            "reviewed": _review(conduit.reviewed),
             "expires": _day(conduit.expires),
             "firewalls": _joined(sorted(walls)),
             "declared": str(conduit.declared),
@@ -254,6 +256,10 @@ def _rules(name: str, desired: Desired) -> Iterator[dict[str, str]]:
 
 def _day(day: date | None) -> str:
     return "" if day is None else day.isoformat()
+
+
+def _review(last: Review | None) -> str:
+    return "" if last is None else f"{last.day} by {last.by}: {last.decision}, {last.reason}"
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - a word for it is all there is to say

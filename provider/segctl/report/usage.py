@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from segctl.observe.coverage import Coverage
     from segctl.observe.usage import ConduitUsage, RuleUsage
 
-_WORDS: Final = {
+#: How a class of usage is said.
+WORDS: Final = {
     "used": "used",
     "long_session": "only by a long session",
     "not_counted": "not counted",
@@ -130,7 +131,7 @@ def usage_text(document: Mapping[str, Any]) -> Iterator[Line]:
     }
     for conduit in document["conduits"]:
         nobody = ", ".join(conduit["not_asked"])
-        word = _WORDS[conduit["usage"]] + (f" (nothing is known of {nobody})" if nobody else "")
+        word = WORDS[conduit["usage"]] + (f" (nothing is known of {nobody})" if nobody else "")
         style = _STYLES.get(conduit["usage"], "")
         yield Line(lead=f"{conduit['conduit']}  ", text=word, lead_style="bold", style=style)
         for place in conduit["rules"]:
@@ -150,7 +151,7 @@ def usage_text(document: Mapping[str, Any]) -> Iterator[Line]:
             lead = f"{device['name']}  ! {problem['severity']}: "
             yield Line(lead=lead, text=problem["message"], style="yellow")
     found = document["summary"]
-    parts = [f"{number} {_WORDS[name]}" for name, number in found.items() if number]
+    parts = [f"{number} {WORDS[name]}" for name, number in found.items() if number]
     said = f": {', '.join(parts)}" if parts else ""
     within = format_duration(document["window_seconds"])
     yield Line(text=f"{counted(sum(found.values()), 'rule')} in {within}{said}", style="bold")
@@ -164,7 +165,7 @@ def _row(device: str, rule: Mapping[str, Any]) -> Line:
     count = "" if rule["count"] is None else f", {counted(rule['count'], 'session')}"
     last = f", last {rule['last_hit'][:10]}" if rule["last_hit"] else ""
     why = f" ({rule['why']})" if rule["why"] else ""
-    text = f"{_WORDS[rule['usage']]}{count}{last}{why}"
+    text = f"{WORDS[rule['usage']]}{count}{last}{why}"
     return Line(
         lead=f"  {device} {rule['rule']}  ", text=text, style=_STYLES.get(rule["usage"], "")
     )

@@ -96,3 +96,8 @@ def test_several_flows_and_a_name_that_an_anchor_shares_are_kept_apart() -> None
     shared = TEXT.replace("[scada1,", "&who [scada1,") + "      again: {source: *who}\n"
     shared = shared.replace("  other: {", "  other_: {")
     assert edited(shared, source=["historian1"]) == ""  # the other flow would change as well
+
+
+def test_a_conduit_that_others_are_copies_of_is_left() -> None:
+    copied = TEXT.replace("  polling:\n", "  polling: &p\n") + "  copy: *p\n"
+    assert edited(copied, source=["historian1"]) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -25,6 +26,7 @@ from support.metrics import samples
 from support.receiver import receiver
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from prometheus_client import CollectorRegistry
@@ -71,10 +73,12 @@ def text(environment: str = "plant", **values: Any) -> str:
     return exposition(registry(environment, **values))
 
 
-def registry(environment: str = "plant", **values: Any) -> CollectorRegistry:
+def registry(
+    environment: str = "plant", conduits: Sequence[Conduit] = CONDUITS, **values: Any
+) -> CollectorRegistry:
     return collect(
         REPORT,
-        CONDUITS,
+        conduits,
         environment=environment,
         started=START,
         finished=START + timedelta(seconds=12.5),
@@ -234,3 +238,14 @@ def test_firewalls_of_a_group_that_are_behind_are_told_from_the_others() -> None
     assert ("segctl_local_rules", ("fw9", "plant")) not in found, "it has no Panorama"
     for name in ("segctl_enforced", "segctl_local_rules"):
         assert name not in text(), "without groups there is no such metric"
+
+
+def test_reviews_that_are_overdue() -> None:
+    due = [
+        replace(one, review_by=TODAY + timedelta(days=n))
+        for n, one in zip((-1, 0), CONDUITS, strict=False)
+    ]
+    found = samples(text(conduits=due))
+    end = datetime.combine(TODAY + timedelta(days=1), time.min).astimezone()
+    assert found["segctl_conduit_review_timestamp", ("plant/b", "plant")] == end.timestamp()
+    assert found["segctl_conduits_review_overdue", ("plant",)] == 1

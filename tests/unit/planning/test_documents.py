@@ -184,6 +184,7 @@ READERS = {
     "report/query.py": "rows of segctl query",
     "report/narrow.py": "the diff and lists of segctl usage --narrow",
     "report/usage.py": "why nothing is known of a device",
+    "report/reviews.py": "the diff of a decision of segctl review",
     "report/replay.py": "steps and listed flows of segctl replay",
     "report/traffic.py": "errors and rows of segctl traffic",
 }
@@ -223,6 +224,7 @@ DOCUMENTS = {
     "report/replay.py": "the document of segctl replay",
     "report/register.py": "the document of segctl list",
     "report/review.py": "the document of segctl show --same-as",
+    "report/reviews.py": "the document of segctl review",
     "report/rollout.py": "the document of a rollout",
     "report/sarif.py": "what code scanning reads",
     "report/traffic.py": "the document of segctl traffic",
