@@ -289,6 +289,7 @@ ASKED = (
     ("usage", "--json"),
     ("usage", "records", "--narrow", "--json", "-o", "narrower"),
     ("discover", "records", "--json", "-o", "proposed"),
+    ("threats", "records", "--json", "--html", "threats.html"),
     ("traffic", "records", "--json", "--html", "traffic.html"),
     ("replay", "--declared", "records", "--json"),
     ("replay", "--declared", "records", "--offline", "snapshots"),

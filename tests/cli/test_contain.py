@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from cli_support import RULES, Plant
+from support.records import logged
 
 if TYPE_CHECKING:
     from segctl_mocks import PanosMock
@@ -167,6 +168,15 @@ def test_plan_drift_and_prove_tell_of_it_and_nothing_differs(prepared: Plant) ->
     drifted = prepared("drift")
     assert drifted.code == 0, drifted.out
     assert prepared("prove").code == 0
+
+
+def test_segctl_threats_tells_of_it(prepared: Plant) -> None:
+    contain(prepared, "asset", "scada1")
+    (prepared.folder / "seen.log").write_text(logged())
+    (one,) = prepared("threats", "seen.log", "--json").json["contained"]
+    assert (one["name"], one["addresses"]) == ("scada1", ["10.20.2.5"])
+    assert one["firewalls"] == ["fw1", "fw2"]
+    assert "Contained, by the journal" in prepared("threats", "seen.log").out
 
 
 def test_an_apply_of_a_colleague_leaves_it(prepared: Plant) -> None:

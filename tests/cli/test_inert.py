@@ -121,6 +121,7 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["discover", "records", "--grade=zone", f"--leases=10.20.2.{TEXT}"],
         ["discover", "--from-devices", "--since=2h"],
     ],
+    "threats": [["threats", "records", "--markdown=markdown.out", "--html=html.out"]],
     "traffic": [
         *(
             ["traffic", "records", f"--by={what}", "--markdown=markdown.out", "--html=html.out"]

@@ -47,6 +47,7 @@ MORE = {
         f"{words[0]}-{form}": (*words, f"--{form}")
         for words in (
             ("traffic", "seen.log"),
+            ("threats", "seen.log"),
             ("discover", "seen.log"),
             ("replay", "--declared", "seen.log"),
         )

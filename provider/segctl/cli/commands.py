@@ -50,6 +50,7 @@ OVERVIEW = {
     "device.",
     "discover": "Propose what flows and is not declared, as inventory files; changes no device.",
     "traffic": "Add up what records of traffic show, against what is declared; changes no device.",
+    "threats": "Show threats, blocked and not, and unknown applications; changes no device.",
     "replay": "Judge traffic that was seen under a plan, or as declared; changes no device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",

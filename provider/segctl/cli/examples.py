@@ -79,6 +79,10 @@ EXAMPLES = {
         "segctl traffic logs --by zone",
         "segctl traffic --from-devices --since 14d -l fw1",
     ),
+    "threats": (
+        "segctl threats --from-devices --since 1d",
+        "segctl threats logs/ eve.json --since 7d",
+    ),
     "replay": (
         "segctl replay plan.json logs --offline snapshots",
         "segctl replay --declared --from-devices --since 14d",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from segctl.observe.usage import RuleUsage
 
 #: What a threat record has to be at least; what is less is told of harmless traffic, too.
-_SEVERE: Final = frozenset({"medium", "high", "critical"})
+SEVERE: Final = frozenset({"medium", "high", "critical"})
 
 #: A firewall and a rule of it.
 Place = tuple[str, str]
@@ -37,7 +37,7 @@ def only_attacked(groups: Groups, called: Mapping[str, str]) -> frozenset[Place]
         for group, count in held:
             name = called.get(group.witness, group.witness)
             if group.threat:
-                severe = group.severity.lower() in _SEVERE
+                severe = group.severity.lower() in SEVERE
                 threats[name] = threats.get(name, 0) + (count.records if severe else 0)
             elif group.rule:
                 place = name, group.rule

@@ -25,7 +25,8 @@ TOP: Final = 20
 LISTED: Final = 1000
 #: Names in the place of one that is not there.
 NO_ZONE, NO_USER, NO_APPLICATION = "no zone", "no user named", "no application named"
-_UNKNOWN: Final = ("unknown-", "insufficient-data", "non-syn-tcp")
+#: How the names begin that a firewall gives to what it does not recognise.
+UNKNOWN: Final = ("unknown-", "insufficient-data", "non-syn-tcp")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -257,7 +258,7 @@ class _Adding:
             lists.append(self._undeclared)
         elif standing.status == "unproven":
             lists.append(self._unproven)
-        if any(name.startswith(_UNKNOWN) for name in applications):
+        if any(name.startswith(UNKNOWN) for name in applications):
             lists.append(self._unknown)
         rank = (volume.sessions, volume.bytes, flow, standing.why)
         wanted = [top for top in lists if top.wants(rank)]

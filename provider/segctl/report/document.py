@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from segctl.report.provenance import Provenance
 
 Kind = Literal[
-    "plan", "drift", "validate", "review", "check", "lint", "traffic", "replay", "discover"
+    "plan",
+    "drift",
+    "validate",
+    "review",
+    "check",
+    "lint",
+    "traffic",
+    "threats",
+    "replay",
+    "discover",
 ]
 #: What an environment may be called: its name stands in an HTML comment, an id and a file name.
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._]*(-[A-Za-z0-9._]+)*")

@@ -61,6 +61,7 @@ _TITLES = {
     "review": "Review",
     "lint": "Lint",
     "traffic": "Traffic",
+    "threats": "Threats",
     "replay": "Replay",
     "discover": "Discovered",
     "check": "Acceptance protocol",
@@ -69,6 +70,7 @@ _TITLES = {
 _OF = {
     "check": ("Questions", "Question"),
     "traffic": ("What was seen", "Of"),
+    "threats": ("What was seen", "Of"),
     "replay": ("Traffic that was seen", "What becomes of it"),
     "discover": ("What was seen", "List"),
 }

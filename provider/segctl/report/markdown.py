@@ -25,6 +25,7 @@ _TITLES = {
     "review": "segctl plan, compared with the reviewed one",
     "lint": "segctl lint",
     "traffic": "segctl traffic",
+    "threats": "segctl threats",
     "replay": "segctl replay",
     "discover": "segctl discover",
 }
@@ -36,6 +37,7 @@ _WHOLE = {
     "validate": "the HTML or SARIF report of this run",
     "lint": "the SARIF or JSON report of this run",
     "traffic": "the HTML or JSON report of this run",
+    "threats": "the HTML or JSON report of this run",
     "replay": "the HTML or JSON report of this run",
     "discover": "the HTML or JSON report of this run",
     "check": "the HTML or JSON report of this run",
@@ -43,7 +45,7 @@ _WHOLE = {
 
 
 #: What sections are of, where not of devices.
-_COLUMN = {"traffic": "of", "replay": "what becomes of it", "discover": "list"}
+_COLUMN = {"traffic": "of", "threats": "of", "replay": "what becomes of it", "discover": "list"}
 
 
 def marker(kind: str, environment: str) -> str:

@@ -25,6 +25,7 @@ _TITLES: Mapping[Kind, str] = {
     "review": "No plan",
     "lint": "Lint: could not tell",
     "traffic": "Traffic: could not tell",
+    "threats": "Threats: could not tell",
     "replay": "Replay: could not tell",
     "discover": "Discover: could not tell",
 }

@@ -186,6 +186,7 @@ READERS = {
     "report/usage.py": "why nothing is known of a device",
     "report/reviews.py": "the diff of a decision of segctl review",
     "report/replay.py": "steps and listed flows of segctl replay",
+    "report/threats.py": "errors of segctl threats",
     "report/traffic.py": "errors and rows of segctl traffic",
 }
 #: Modules of these rooms that make JSON, or read it.
@@ -227,6 +228,7 @@ DOCUMENTS = {
     "report/reviews.py": "the document of segctl review",
     "report/rollout.py": "the document of a rollout",
     "report/sarif.py": "what code scanning reads",
+    "report/threats.py": "the document of segctl threats",
     "report/traffic.py": "the document of segctl traffic",
     "report/validate_text.py": "the document of segctl validate",
     "notify/templates.py": "what Slack, Teams and others read",
