@@ -291,30 +291,28 @@ class Reading:
         return Chain((*(one for of in overrides for one in self._taken_for(of, held)), *held))
 
     def _gated(self, enter: str, leave: str) -> Iterator[Match]:
-        """Yield matches for packets that something beside the policy may stop, or let through."""
+        """Yield matches for packets that something beside the policy lets through or stops.
+
+        What hands packets on past all the others comes first.
+        """
         held = {zone.name: frozenset(zone.interfaces) for zone in self.policy[FirewallZone]}
         enters, leaves = (held.get(zone, frozenset[str]()) for zone in (enter, leave))
+        found: list[Match] = []
         for gate in self.beyond.gates:
-            basis = ("gate", gate, enter, leave)
-            why = (f"{gate.name}: {gate.why}",)
-            try:
-                stopped = EVERYTHING - permitted(_gate_chain(gate, enters, leaves)).sure
-                stopped |= _unanswered(gate, enters, leaves)
-            except TooComplexError:
-                stopped = EVERYTHING
-            for allows, packets in (
-                (False, stopped & REAL),
-                (True, REAL if gate.opens else NOTHING),
+            stopped, surely = _stopped(gate, enters, leaves)
+            for allows, can, sure in (
+                (True, REAL if gate.opens else NOTHING, NOTHING),
+                (False, stopped, surely),
             ):
-                if packets:
-                    yield Match(
-                        rule=gate.name,
-                        allows=allows,
-                        can=packets,
-                        sure=NOTHING,
-                        why=why,
-                        basis=(*basis, allows),
+                if can:
+                    basis = "gate", gate, enter, leave, allows
+                    why = () if can == sure else (f"{gate.name}: {gate.why}",)
+                    found.append(
+                        Match(
+                            rule=gate.name, allows=allows, can=can, sure=sure, why=why, basis=basis
+                        )
                     )
+        yield from sorted(found, key=lambda one: not one.allows)
 
     def _delivered(self, enter: str, chain: Chain) -> Iterator[Match]:
         """Yield matches for packets that arrive where nobody sent them, but where they are let to.
@@ -511,6 +509,17 @@ def joins(rule: Rule, enter: str, leave: str) -> bool:
     return (ANY in rule.from_zones or enter in rule.from_zones) and (
         ANY in rule.to_zones or leave in rule.to_zones
     )
+
+
+def _stopped(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> tuple[Space, Space]:
+    """Return the packets that a gate can stop, and those that it surely does."""
+    try:
+        passing = permitted(_gate_chain(gate, enters, leaves))
+        surely = REAL - passing.can
+        can = (REAL - passing.sure) | (_unanswered(gate, enters, leaves) & REAL)
+    except TooComplexError:
+        return REAL, NOTHING
+    return (surely, surely) if can.within(surely) else (can, surely)
 
 
 def _gate_chain(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> Iterator[Match]:
