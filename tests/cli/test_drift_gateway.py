@@ -200,6 +200,41 @@ def test_what_a_chain_of_others_drops_of_what_is_declared_is_drift(
     assert offline.json["devices"][0]["items"][0]["states"] == [state]
 
 
+def test_a_gateway_that_forwards_nothing_blocks_what_is_declared(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    poll = ("check", "-l", "gw3", "--from", "scada1", "--to", "plc3", "--port", "502", "--json")
+    poll += ("--application", "modbus.read", "--expect")
+    assert mixed(*poll, "allow").code == 0
+    assert gateway.edit("sysctl -w net.ipv6.conf.all.forwarding=0").status == 0
+    assert (drift(mixed)[0], mixed("prove", "-l", "gw3").code) == (0, 0)  # nothing has IPv6 here
+    assert gateway.edit("sysctl -w net.ipv4.ip_forward=0").status == 0
+    code, device = drift(mixed)
+    assert (code, states(device)) == (2, {("kernel", "IPv4 forwarding"): ["blocked"]})
+    (told,) = device["blocked"]
+    assert told["message"].startswith(
+        "the kernel (net.ipv4.ip_forward is 0) drops what is declared"
+    )
+    assert "sysctl -w net.ipv4.ip_forward=1" in told["hint"]
+    assert mixed(*poll, "allow").code == 1
+    done = mixed(*poll, "deny")
+    assert done.code == 0, done.out
+    (row,) = done.json["checks"][0]["devices"]
+    assert (row["answer"], row["denied"]["rule"]) == (
+        "deny",
+        "the kernel (net.ipv4.ip_forward is 0)",
+    )
+    (proved,) = mixed("prove", "-l", "gw3", "--json").json["devices"]
+    assert proved["status"] == "not_proved"
+    assert "forwards no IPv4 packet" in mixed("plan", "-l", "gw3").out
+    edit = "sh -c 'echo 1 > /proc/sys/net/ipv4/conf/eth1/forwarding'"
+    assert gateway.edit(edit).status == 0  # by that interface they enter
+    code, device = drift(mixed)  # and the answers do not come back
+    assert (code, states(device)) == (1, {("kernel", "IPv4 forwarding"): ["cannot_tell"]})
+    assert gateway.edit("sysctl -w net.ipv4.ip_forward=1").status == 0
+    assert drift(mixed)[0] == 0
+
+
 def test_a_set_of_others_of_which_the_elements_are_not_read_may_hold_anybody(
     mixed: Cells, gateway: LinuxMock
 ) -> None:

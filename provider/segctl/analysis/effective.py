@@ -272,6 +272,46 @@ class Reading:
             found = self._chains[key] = Chain((*more, *found)) if more else found
         return found
 
+    def beside(self, enter: str, leave: str) -> Space:
+        """Return the packets from one zone to another about which not only the rules decide.
+
+        They may count as another application than they are, arrive somewhere else, or be stopped.
+        """
+        found = self.overridden(enter, leave)
+        for match in self._gated(enter, leave):
+            found |= match.can
+        for one in self.beyond.translations:
+            if {enter, ANY} & {*one.rule.from_zones}:
+                found |= Space(
+                    (self._reached(one.rule, self._words.service(one.rule.services[0]).can),)
+                )
+        return found
+
+    def overridden(self, enter: str, leave: str) -> Space:
+        """Return the packets from one zone to another that count as another application."""
+        return Space(
+            tuple(
+                self._reached(one.rule, self._words.held_service(one.service).can)
+                for one in self.beyond.overrides
+                if joins(one.rule, enter, leave)
+            )
+        )
+
+    def taken_for(self) -> Iterator[tuple[Rule, Names, Numbers]]:
+        """Yield where packets count as another application, as which, and on which ports."""
+        for one in self.beyond.overrides:
+            (application,) = one.rule.applications
+            named = self._words.application(application)
+            yield one.rule, named.can, self._words.held_service(one.service).can
+
+    def _reached(self, rule: Rule, ports: Numbers) -> Box:
+        words = self._words
+        return Box(
+            source=words.side(rule.sources, negated=rule.negate_source).can,
+            destination=words.side(rule.destinations, negated=rule.negate_destination).can,
+            service=ports,
+        )
+
     def default(self, *, inside: bool) -> DefaultRule | None:
         """Return the rule that decides where none matches; None where the device has only its own.
 

@@ -224,14 +224,16 @@ class _Prover:
     def _chain(self, pair: tuple[str, str]) -> Chain:
         """Return what each rule matches between two zones.
 
-        What stays on the one interface of a zone is not expected to pass what others have there.
+        What stays on the one interface of a zone is not expected to pass what others have there,
+        and what stays in a zone is not expected to be of a version of IP that the host forwards.
         """
         chain, held = self._symbolic.between(*pair), self._symbolic.reading
         inside = pair[0] == pair[1] and pair[0] in self._wanted.free
         zones = {one.name: one.interfaces for one in held.policy[FirewallZone]}
-        if not (inside and held.beyond.gates and len(zones.get(pair[0], ())) == 1):
+        if not (inside and held.beyond.gates):
             return chain
-        gates = {one.name for one in held.beyond.gates}
+        alone = len(zones.get(pair[0], ())) == 1
+        gates = {one.name for one in held.beyond.gates if alone or one.kind == "kernel"}
         return Chain(one for one in chain if one.rule not in gates)
 
     def _examples(

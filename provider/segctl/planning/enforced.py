@@ -160,7 +160,7 @@ class _Teller:
         state = _STATES[found.effect]
         zones = _zones(found.pairs)
         message = f"{gate.name} may drop what is declared, from {zones}"
-        hint = "have its owner accept traffic between our zones"
+        hint = gate.hint
         if state == BLOCKED:
             message = f"{gate.name} drops what is declared, from {zones}"
             if conduits := self._declaring(found):
