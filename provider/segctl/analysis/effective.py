@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import (
+    ALL_ADDRESSES,
     ALL_NAMES,
     ALL_SERVICES,
     EVERYTHING,
@@ -377,6 +378,7 @@ class Reading:
                 passing = asked
             boxes = tuple(
                 box._replace(
+                    source=ALL_ADDRESSES if one.across else box.source,
                     destination=to,
                     service=_on_port(box.service, one.port) if one.port else box.service,
                 )
@@ -384,6 +386,8 @@ class Reading:
             )
             if boxes:
                 what = ", ".join(rule.destinations)
+                if one.across:
+                    what += " by another version of IP"
                 yield Match(
                     rule=rule.name,
                     allows=True,
