@@ -203,8 +203,8 @@ def test_what_a_chain_of_others_drops_of_what_is_declared_is_drift(
 def test_a_gateway_that_forwards_nothing_blocks_what_is_declared(
     mixed: Cells, gateway: LinuxMock
 ) -> None:
-    poll = ("check", "-l", "gw3", "--from", "scada1", "--to", "plc3", "--port", "502", "--json")
-    poll += ("--application", "modbus.read", "--expect")
+    ends = ("-l", "gw3", "--from", "scada1", "--to", "plc3", "--port", "502", "--json")
+    poll = ("check", *ends, "--application", "modbus.read", "--expect")
     assert mixed(*poll, "allow").code == 0
     assert gateway.edit("sysctl -w net.ipv6.conf.all.forwarding=0").status == 0
     assert (drift(mixed)[0], mixed("prove", "-l", "gw3").code) == (0, 0)  # nothing has IPv6 here

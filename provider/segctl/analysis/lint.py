@@ -312,8 +312,9 @@ def _relate(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
             if shown is None and not relation.generalises:
                 _withhold(seen, at, relation.later)
                 continue
-        if group is None:
-            group = held[relation.later] = _Group(example=shown, zones=(chain.enter, chain.leave))
+            group = held.setdefault(
+                relation.later, _Group(example=shown, zones=(chain.enter, chain.leave))
+            )
         group.earlier.add(at)
 
 

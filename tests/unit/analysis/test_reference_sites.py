@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 _BESIDE = Path(__file__).resolve().parents[4] / "shared/facts/reference-sites.yaml"
 _ANYWHERE = addresses([interval("0.0.0.0/0")])
-#: The case, its site, its table, and what is otherwise than in the rule base as it was found.
+#: The case, its site, its table, and the rule of the base as it was found that is gone there.
 CASES = {
-    "labshock": ("labshock", "oracle", {}),
-    "narrowin, as found": ("narrowin-segmented", "oracle", {}),
-    "narrowin, mended": ("narrowin-segmented", "oracle_after_fix", {"without": 12}),
-    "water": ("water-secure", "oracle", {}),
+    "labshock": ("labshock", "oracle", 0),
+    "narrowin, as found": ("narrowin-segmented", "oracle", 0),
+    "narrowin, mended": ("narrowin-segmented", "oracle_after_fix", 12),
+    "water": ("water-secure", "oracle", 0),
 }
 #: Zones of a table that stand for several of its site, by the beginning of their names.
 _JOINED = {"labshock": {"ot": "l"}}
@@ -72,7 +72,7 @@ class _Base:
 
 
 def _base(case: str) -> _Base:
-    name, table, change = CASES[case]
+    name, table, without_rule = CASES[case]
     site = _sites()[name]
     aliases = {one["name"]: one for one in site.get("aliases", ())}
     joined = _JOINED.get(name, {})
@@ -93,7 +93,7 @@ def _base(case: str) -> _Base:
     rules = [
         _rule(one, who, aliases, services)
         for one in site["as_is"][0]["rules"]
-        if one["n"] != change.get("without")
+        if one["n"] != without_rule
     ]
     action = "allow" if site[table]["default"] == "allow" else "deny"
     defaults = [
