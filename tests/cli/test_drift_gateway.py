@@ -227,7 +227,7 @@ def test_a_gateway_that_forwards_nothing_blocks_what_is_declared(
     (proved,) = mixed("prove", "-l", "gw3", "--json").json["devices"]
     assert proved["status"] == "not_proved"
     assert "forwards no IPv4 packet" in mixed("plan", "-l", "gw3").out
-    edit = "sh -c 'echo 1 > /proc/sys/net/ipv4/conf/eth1/forwarding'"
+    edit = "sh -c 'echo 1 > /proc/sys/net/ipv4/conf/eth2/forwarding'"
     assert gateway.edit(edit).status == 0  # by that interface they enter
     code, device = drift(mixed)  # and the answers do not come back
     assert (code, states(device)) == (1, {("kernel", "IPv4 forwarding"): ["cannot_tell"]})

@@ -158,6 +158,7 @@ class _Teller:
     def _gated(self, found: Deviation, gate: Gate) -> Told:
         """Return what there is to tell of something beside the policy that stops packets."""
         state = _STATES[found.effect]
+        content = f"sha256:{hashlib.sha256(gate.digest.encode()).hexdigest()[:16]}"
         zones = _zones(found.pairs)
         message = f"{gate.name} may drop what is declared, from {zones}"
         hint = gate.hint
@@ -177,10 +178,10 @@ class _Teller:
                 kind=state,
                 subject=gate.subject,
                 severity="warning",
-                about=(state, gate.subject, gate.digest),
+                about=(state, gate.subject, content),
             ),
             example=found.example,
-            content=gate.digest,
+            content=content,
         )
 
     def _declaring(self, found: Deviation) -> str:
