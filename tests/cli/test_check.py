@@ -552,9 +552,10 @@ CLOSED = (
 @pytest.mark.parametrize(
     ("rules", "code", "answer"),
     [
-        ("", 1, "cannot_tell"),
+        ("", 1, "deny"),
         ('ct state established accept; iifname "eth2" oifname "eth1" accept;', 0, "allow"),
-        ('ct state established accept; iifname "eth2" tcp dport 80 accept;', 1, "cannot_tell"),
+        ('ct state established accept; iifname "eth2" tcp dport 80 accept;', 1, "deny"),
+        ("tcp dport 502 limit rate 5/second accept;", 1, "cannot_tell"),
     ],
 )
 def test_what_a_table_of_others_may_drop_is_not_certain(
@@ -565,7 +566,9 @@ def test_what_a_table_of_others_may_drop_is_not_certain(
     done = gateway("check", *POLL_1, "--json")
     (row,) = done.json["checks"][0]["devices"]
     assert (done.code, row["answer"]) == (code, answer)
-    if code:
+    if answer == "deny":
+        assert row["denied"]["rule"] == "chain c of table inet fw"
+    if answer == "cannot_tell":
         assert row["why"] == ["chain c of table inet fw: it may drop what our rules permit"]
         assert gateway("snapshot", "-o", "kept").code == 0
         offline = gateway("check", *POLL_1, "--offline", "kept", "--json").json

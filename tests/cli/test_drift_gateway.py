@@ -113,6 +113,140 @@ def test_a_table_that_somebody_has_put_to_sleep_is_said_and_woken(
     assert drift(mixed)[0] == 0
 
 
+# --- chains of others -----------------------------------------------------------------------------
+
+CHAIN = (
+    "table inet fw {\n chain x {\n return; drop;\n }\n"
+    " chain c {\n type filter hook HOOK priority 10; policy POLICY; RULES\n }\n}\n"
+)
+#: As iptables-nft leaves it where Docker has been and the policy is to accept.
+DOCKER = """\
+table ip filter {
+  chain DOCKER-USER { counter return; }
+  chain DOCKER-ISOLATION-STAGE-2 { oifname "docker0" counter drop; counter return; }
+  chain DOCKER-ISOLATION-STAGE-1 {
+    iifname "docker0" oifname != "docker0" counter jump DOCKER-ISOLATION-STAGE-2;
+    counter return;
+  }
+  chain DOCKER { iifname != "docker0" oifname "docker0" counter drop; }
+  chain FORWARD {
+    type filter hook forward priority 0; policy accept;
+    counter jump DOCKER-USER; counter jump DOCKER-ISOLATION-STAGE-1;
+    oifname "docker0" ct state related,established counter accept;
+    oifname "docker0" counter jump DOCKER;
+    iifname "docker0" oifname != "docker0" counter accept;
+  }
+  chain INPUT { type filter hook input priority 0; policy drop; }
+}
+"""
+
+
+def chain(rules: str, *, policy: str = "accept", hook: str = "forward") -> str:
+    return CHAIN.replace("HOOK", hook).replace("POLICY", policy).replace("RULES", rules)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chain(""),
+        chain("", policy="drop", hook="input"),
+        chain("accept;", policy="drop"),
+        chain("ct state vmap { established : accept, related : accept, invalid : drop };"),
+        chain("tcp dport 22 drop;"),
+        chain('iifname "eth9" drop;'),
+        chain("jump x;"),
+        chain("drop;").replace("inet", "ip6"),
+        DOCKER,
+    ],
+)
+def test_chains_of_others_that_let_what_is_declared_pass_are_no_drift(
+    mixed: Cells, gateway: LinuxMock, text: str
+) -> None:
+    assert gateway.edit("nft -f -", text).status == 0, text
+    code, device = drift(mixed)
+    assert (code, device["items"], device["findings"]) == (0, [], device["findings"])
+    assert "may drop" not in str(device)
+    assert "can drop" not in str(device)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "state"),
+    [
+        (chain("", policy="drop"), 2, "blocked"),
+        (chain("ct state established,related accept; tcp dport 1-1000 drop;"), 2, "blocked"),
+        (chain("tcp dport 502 reject;", hook="prerouting"), 2, "blocked"),
+        (chain("ct state established accept; ip ttl 1 drop;"), 1, "cannot_tell"),
+        (chain("tcp dport 502 limit rate over 5/second drop;"), 1, "cannot_tell"),
+    ],
+)
+def test_what_a_chain_of_others_drops_of_what_is_declared_is_drift(
+    mixed: Cells, gateway: LinuxMock, text: str, code: int, state: str
+) -> None:
+    assert gateway.edit("nft -f -", text).status == 0, text
+    found, device = drift(mixed)
+    assert found == code, device
+    assert states(device) == {("chain", "inet fw c"): [state]}
+    (item,) = device["items"]
+    assert "tcp/502" in item["example"]
+    assert (device[state][0]["message"]).startswith("chain c of table inet fw ")
+    kept = ("--write-baseline", "known.yml", "--owner", "ops", "--expires", "2099-01-01")
+    assert mixed("drift", "-l", "gw3", *kept).code == code
+    accept = ("drift", "-l", "gw3", "--baseline", "known.yml")
+    assert mixed(*accept).code == 0
+    assert gateway.edit("nft add rule inet fw c tcp dport 503 drop").status == 0
+    assert mixed(*accept).code == code
+    assert mixed("snapshot", "-o", "kept", "-l", "gw3").code == 0
+    offline = mixed("drift", "--offline", "kept", "-l", "gw3", "--json")
+    assert offline.json["devices"][0]["items"][0]["states"] == [state]
+
+
+def test_a_gateway_that_forwards_nothing_blocks_what_is_declared(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    ends = ("-l", "gw3", "--from", "scada1", "--to", "plc3", "--port", "502", "--json")
+    poll = ("check", *ends, "--application", "modbus.read", "--expect")
+    assert mixed(*poll, "allow").code == 0
+    assert gateway.edit("sysctl -w net.ipv6.conf.all.forwarding=0").status == 0
+    assert (drift(mixed)[0], mixed("prove", "-l", "gw3").code) == (0, 0)  # nothing has IPv6 here
+    assert gateway.edit("sysctl -w net.ipv4.ip_forward=0").status == 0
+    code, device = drift(mixed)
+    assert (code, states(device)) == (2, {("kernel", "IPv4 forwarding"): ["blocked"]})
+    (told,) = device["blocked"]
+    assert told["message"].startswith(
+        "the kernel (net.ipv4.ip_forward is 0) drops what is declared"
+    )
+    assert "sysctl -w net.ipv4.ip_forward=1" in told["hint"]
+    assert mixed(*poll, "allow").code == 1
+    done = mixed(*poll, "deny")
+    assert done.code == 0, done.out
+    (row,) = done.json["checks"][0]["devices"]
+    assert (row["answer"], row["denied"]["rule"]) == (
+        "deny",
+        "the kernel (net.ipv4.ip_forward is 0)",
+    )
+    (proved,) = mixed("prove", "-l", "gw3", "--json").json["devices"]
+    assert proved["status"] == "not_proved"
+    assert "forwards no IPv4 packet" in mixed("plan", "-l", "gw3").out
+    edit = "sh -c 'echo 1 > /proc/sys/net/ipv4/conf/eth2/forwarding'"
+    assert gateway.edit(edit).status == 0  # by that interface they enter
+    code, device = drift(mixed)  # and the answers do not come back
+    assert (code, states(device)) == (1, {("kernel", "IPv4 forwarding"): ["cannot_tell"]})
+    assert gateway.edit("sysctl -w net.ipv4.ip_forward=1").status == 0
+    assert drift(mixed)[0] == 0
+
+
+def test_a_set_of_others_of_which_the_elements_are_not_read_may_hold_anybody(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    """A short listing leaves out what a set holds."""
+    text = chain("ip saddr @s drop;").replace(
+        " chain x", " set s { type ipv4_addr; elements = { 10.1.0.5 }\n }\n chain x", 1
+    )
+    assert gateway.edit("nft -f -", text).status == 0, text
+    code, device = drift(mixed)
+    assert (code, states(device)) == (1, {("chain", "inet fw c"): ["cannot_tell"]})
+
+
 MARKING = """\
 table inet theirs {
   set some { type ipv4_addr; elements = { 10.1.0.5 }; }

@@ -135,3 +135,57 @@ def test_one_of_a_device_group_counts(behind: Behind) -> None:
     (group, *_) = behind.json("drift", "--no-history", code=1)["devices"]
     told = [one["name"] for one in group["items"] if one["state"] == "cannot_tell"]
     assert (group["name"], told) == ("panorama1:OT", [NAME])
+
+
+# --- lint ----------------------------------------------------------------------------------------
+
+
+def rule(name: str, *, application: str, service: str, action: str = "allow") -> str:
+    lists = "".join(listed(tag, "any") for tag in ("source", "destination"))
+    lists += listed("from", "SUPV") + listed("to", "CTRL")
+    lists += listed("application", application) + listed("service", service)
+    return f'<entry name="{name}">{lists}<action>{action}</action></entry>'
+
+
+def held_service(plant: Plant, name: str, protocol: str, port: int) -> None:
+    entry = (
+        f'<entry name="{name}"><protocol><{protocol}><port>{port}</port></{protocol}></protocol>'
+    )
+    plant.fleet["fw1"].edit("set", f"{VSYS}/service", f"{entry}</entry>", commit=True)
+
+
+def lint(plant: Plant, subject: str) -> tuple[set[str], set[str]]:
+    """Return the kinds of findings and of doubts about a rule."""
+    (device,) = plant("lint", "-l", "fw1", "--json").json["devices"]
+    return (
+        {one["kind"] for one in device["findings"] if one["subject"] == subject},
+        {one["kind"] for one in device["cannot_tell"] if one["subject"] == subject},
+    )
+
+
+def test_lint_claims_no_misfit_where_an_override_makes_it_fit(applied: Plant) -> None:
+    held_service(applied, "odd", "udp", 6000)
+    entry = rule("odd", application="modbus-read-coils", service="odd")
+    applied.fleet["fw1"].edit("set", RULES, entry, commit=True)
+    assert lint(applied, "odd") == ({"never_matches"}, set())
+    put(applied, override(port="6000").replace("tcp", "udp"))
+    assert lint(applied, "odd") == (set(), set())
+    put(applied, override(port="6001").replace("tcp", "udp"))
+    assert lint(applied, "odd") == ({"never_matches"}, set())
+
+
+def test_lint_claims_no_conflict_about_packets_that_are_taken_for_others(applied: Plant) -> None:
+    held_service(applied, "plc", "tcp", 502)
+    held_service(applied, "plcs", "tcp", 503)
+    firewall = applied.fleet["fw1"]
+    firewall.edit("set", RULES, rule("one", application="ssh", service="plc"), commit=True)
+    other = rule("other", application="any", service="any", action="deny")
+    one = other.replace("<source><member>any", "<source><member>10.0.0.0/8")
+    firewall.edit("set", RULES, one, commit=True)
+    assert "correlated" in lint(applied, "other")[0]
+    put(applied, override())
+    _, doubts = lint(applied, "other")
+    (device,) = applied("lint", "-l", "fw1", "--json").json["devices"]
+    told = [one for one in device["findings"] if one["kind"] == "correlated"]
+    assert all("one" not in each["others"] for each in told)
+    assert "correlated" in doubts

@@ -166,16 +166,33 @@ def test_a_gateway_without_a_rule_is_not_proved(gateway: Cells) -> None:
     assert document_of_gateway["device_asked"] == "no: the platform has no question for it"
 
 
-def test_a_table_of_others_that_may_drop_leaves_it_open(gateway: Cells) -> None:
+@pytest.mark.parametrize(
+    ("rules", "status", "kind"),
+    [
+        ("", "not_proved", "denied"),
+        ("ct state established accept; tcp dport 502 drop;", "not_proved", "denied"),
+        ("tcp dport 502 limit rate 5/second accept;", "cannot_tell", "cannot_tell"),
+        ("jump elsewhere;", "not_proved", "denied"),
+        ("accept;", "proved", ""),
+        ('ct state established accept; iifname "docker0" drop; accept;', "proved", ""),
+    ],
+)
+def test_a_chain_of_others_is_judged_with_our_rules(
+    gateway: Cells, rules: str, status: str, kind: str
+) -> None:
     assert gateway("apply", "--auto-approve").code == 0
     gateway.fleet.linux["gw2"].load(
-        "table inet filter { chain c { type filter hook forward priority 10; policy drop; }; }\n"
+        "table inet filter { chain elsewhere { return; }; "
+        f"chain c {{ type filter hook forward priority 10; policy drop; {rules} }}; }}\n"
     )
-    found = device(proved(gateway, "-l", "gw2", code=1), "gw2")
-    assert found["status"] == "cannot_tell"
-    (example,) = found["examples"]
-    assert (example["kind"], example["packet"]) == ("cannot_tell", None)
-    assert "can drop" in example["why"][0]
+    document = proved(gateway, "-l", "gw2", code=0 if status == "proved" else 1)
+    found = device(document, "gw2")
+    assert (found["status"], {one["kind"] for one in found["examples"]}) == (status, {kind} - {""})
+    for one in found["examples"]:
+        assert one["rule"] == "chain c of table inet filter"
+        assert one["conduit"] == "plant/poll-2"
+        assert "tcp/502" in str(one)
+        assert not one["disagreement"]
 
 
 def test_a_zone_with_another_interface_is_not_compared(applied: Plant) -> None:

@@ -392,9 +392,13 @@ def test_what_a_table_of_others_may_drop_is_not_surely_permitted(gateways: Plant
     number = name.removeprefix("gw")
     words = ("query", "--from", "scada1", "--to", f"plc{number}")
     assert gateways(*words).code == 0
-    gateways.fleet.linux[name].load(
-        "table inet fw {\n chain c { type filter hook forward priority 10; policy drop;\n }\n}\n"
-    )
+    gateway = gateways.fleet.linux[name]
+    chain = "chain c { type filter hook forward priority 10; policy drop;"
+    gateway.load(f"table inet fw {{\n {chain}\n }}\n}}\n")
+    done = gateways(*words)
+    assert (done.code, "nothing is permitted" in done.out) == (0, True)
+    rule = "tcp dport 502 limit rate 5/second accept"
+    assert gateway.edit(f"nft add rule inet fw c {rule}").status == 0
     done = gateways(*words)
     assert done.code == 1
     assert "because chain c of table inet fw: it may drop what our rules permit\n" in done.out

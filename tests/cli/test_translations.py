@@ -111,3 +111,28 @@ def test_one_that_panorama_pushed_counts_and_a_snapshot_has_it(applied: Plant) -
     assert (code, row["cannot_tell"]["rule"]) == (1, "NAT rule 1")
     there = ("--from", "scada1", "--to", "10.20.1.77", "--port", "22", "--expect", "deny")
     assert check(applied, *there, "--offline", "kept")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "destination"),
+    [
+        ("<nat-type>nat64</nat-type>", "64:ff9b::/96"),
+        (f"<nat-type>nat64</nat-type>{sent_to('10.20.1.11')}", "2001:db8::11"),
+    ],
+)
+def test_what_arrives_by_another_version_of_ip_is_no_denial(
+    applied: Plant, more: str, destination: str
+) -> None:
+    put(applied, nat(more, destination=destination), permitted=False)
+    assert check(applied)[0] == 0  # nothing is permitted to that prefix
+    said = {"from": "SUPV", "to": "CTRL", "source": "any", "destination": destination}
+    said |= {"application": "any", "service": "any"}
+    inside = "".join(listed(tag, text) for tag, text in said.items())
+    rule = f'<entry name="six">{inside}<action>allow</action></entry>'
+    applied.fleet["fw1"].edit("set", RULES, rule, commit=True)
+    code, row = check(applied)
+    assert (code, row["answer"]) == (1, "cannot_tell")
+    arrive = f"packets sent to {destination} by another version of IP arrive there"
+    assert row["why"] == [f"NAT rule in: {arrive}, if permitted"]
+    assert applied("snapshot", "-o", "kept").code == 0
+    assert check(applied, *DENIED, "--offline", "kept")[1]["answer"] == "cannot_tell"

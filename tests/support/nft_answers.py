@@ -19,4 +19,5 @@ GOOD = {
     "body": ("e3b0c442  -", "0"),
     "loads": ("", "0"),
     "needs": ("ssh 192.0.2.2", "0"),
+    "forwarding": ("ipv4/conf/all/forwarding:1", "0"),
 }

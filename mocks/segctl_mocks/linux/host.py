@@ -67,12 +67,31 @@ class Host:
         machine = hashlib.sha256(self.hostname.encode()).hexdigest()[:32]
         self.files.data.setdefault("/etc/machine-id", f"{machine}\n".encode())
         self.files.data.setdefault("/etc/hostname", f"{self.hostname}\n".encode())
+        self._forward()
         self.files.kernel["/proc/uptime"] = self._uptime
         self.files.kernel["/proc/net/nf_conntrack"] = self._tracked
         self.boot()
         for path, text in _LOADS.items():
             self.files.make_folder(posixpath.dirname(path), parents=True)
             self.files.write(path, text.encode())
+
+    def _forward(self) -> None:
+        """Lay out what says that it forwards packets, an interface each (ip-sysctl, kernel.org)."""
+        for version, names in (
+            ("ipv4", ("all", "default", "lo", *self.interfaces)),
+            ("ipv6", ("all",)),
+        ):
+            for name in names:
+                folder = f"/proc/sys/net/{version}/conf/{name}"
+                for end in range(1, folder.count("/") + 1):
+                    self.files.folders.add("/".join(folder.split("/")[: end + 1]))
+                self.files.data.setdefault(f"{folder}/forwarding", b"1\n")
+
+    def forwards(self, version: str, *, enabled: bool) -> None:
+        """Set what ``net.ipv4.ip_forward`` sets: for IPv4 it is that of every interface."""
+        for path in self.files.data:
+            if path.startswith(f"/proc/sys/net/{version}/conf/") and path.endswith("/forwarding"):
+                self.files.data[path] = b"1\n" if enabled else b"0\n"
 
     def boot(self) -> None:
         """Start anew: an empty /run but for what systemd makes there, and a clock from nought."""

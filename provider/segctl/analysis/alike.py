@@ -272,7 +272,7 @@ def _decided(pair: _Pair, side: Firewall, packet: Point) -> tuple[str, str]:
 
     Where the packet is of a function, all of the applications that it needs are asked about.
     """
-    judge = Judge(side.proved.policy, side.proved.words)
+    judge = Judge(side.proved.policy, side.proved.words, side.proved.gates)
     needed = pair.needed(side)
     decided = [
         judge.decide(packet._replace(application=name), *pair.names(side))

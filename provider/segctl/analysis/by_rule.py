@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.effective import Chain, Reach
-from segctl.analysis.space import REAL, Space
+from segctl.analysis.space import ALL_ADDRESSES, REAL, Space, common
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -102,7 +102,17 @@ def _row(row: Row) -> Iterator[Row]:
     """Yield a row in as few boxes as people read, if there is any real packet in it."""
     real = tuple(box for box in row.space.boxes if Space((box,)) & REAL)
     if real:
-        yield Row(rule=row.rule, state=row.state, space=Space(real).least(), why=row.why)
+        told = tuple(map(_of_versions, Space(real).least().boxes))
+        yield Row(rule=row.rule, state=row.state, space=Space(told), why=row.why)
+
+
+def _of_versions(box: Box) -> Box:
+    """Return a box without the addresses of a version of IP that its other end does not have."""
+    ends: list[Numbers] = []
+    for own, other in ((box.source, box.destination), (box.destination, box.source)):
+        both = [one for one in ALL_ADDRESSES if common(other, (one,))]
+        ends.append(own if own == ALL_ADDRESSES else common(own, tuple(both)))
+    return box._replace(source=ends[0], destination=ends[1])
 
 
 def _walked(chain: Chain, region: Space) -> Iterator[tuple[int, Match, Space, Space]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.finding import Severity
-    from segctl.analysis.space import Numbers
+    from segctl.analysis.space import Names, Numbers
     from segctl.model.policy import FirewallZone, Policy, Rule
 
 #: RFC 5771, section 3.
@@ -55,6 +55,8 @@ class Ground:
     """
 
     zones: Mapping[str, FirewallZone] = field(default_factory=dict[str, "FirewallZone"])
+    #: what the device takes for one application without looking: where, which, on what ports
+    overrides: tuple[tuple[Rule, Names, Numbers], ...] = ()
     multicast_zone: str = ""
     ports: Mapping[str, Numbers] = field(default_factory=dict[str, "Numbers"])
 
@@ -64,6 +66,7 @@ def ground(reading: Reading, zones: Iterable[FirewallZone]) -> Ground:
     platform = reading.platform
     return Ground(
         zones={zone.name: zone for zone in zones},
+        overrides=tuple(reading.taken_for()),
         multicast_zone=platform.multicast_zone if isinstance(platform, Multicasting) else "",
         ports={name: ports for ports, names in platform.default_ports().items() for name in names},
     )
@@ -95,7 +98,7 @@ def never_matches(rule: Rule, match: Match, known: Ground, *, real: bool) -> Ite
         why = "its source and destination have no IP version in common"
         why = why if match.can else "its fields leave nothing to match"
     why = why or _multicast(rule, match, known)
-    if not why and (said := _misfit(rule, match, known)):
+    if not why and (said := _misfit(rule, match, known)) and not _made(rule, match, known):
         why, apart = said
         if not apart:
             yield Finding(kind="application_port", severity="note", message=why, **about(rule))
@@ -168,6 +171,20 @@ def _misfit(rule: Rule, match: Match, known: Ground) -> tuple[str, bool] | None:
     names = ", ".join(rule.applications)
     said = f"{names} is spoken on {services_text(used)}, and the rule has {services_text(served)}"
     return (said if apart else f"matches only where ports are unusual: {said}"), apart
+
+
+def _made(rule: Rule, match: Match, known: Ground) -> bool:
+    """Whether packets on a rule's ports may count as its application, whatever they are."""
+    return any(
+        _meet(rule.from_zones, one.from_zones)
+        and _meet(rule.to_zones, one.to_zones)
+        and any(box.application & names and common(box.service, ports) for box in match.can.boxes)
+        for one, names, ports in known.overrides
+    )
+
+
+def _meet(zones: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return ANY in zones or ANY in others or not set(zones).isdisjoint(others)
 
 
 def _whole_protocols(numbers: Numbers) -> Numbers:

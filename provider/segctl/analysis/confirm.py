@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.analysis.decide import Packet, decider
+from segctl.analysis.decide import Decision, Packet, decider
 from segctl.analysis.space import PROTOCOLS, host_of
 from segctl.analysis.symbols import DEFAULT_PORTS
-from segctl.model.policy import ApplicationGroup, Schedule, Service, ServiceGroup
+from segctl.model.policy import ApplicationGroup, FirewallZone, Schedule, Service, ServiceGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from segctl.analysis.decide import Decision
     from segctl.analysis.space import Numbers, Point
     from segctl.analysis.words import Platform
+    from segctl.model.gate import Gate
     from segctl.model.policy import Policy, Rule
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -27,8 +27,10 @@ _NAMES = {number: name for name, number in PROTOCOLS.items()}
 class Judge:
     """Decides about packets one by one, each at its minute of the week."""
 
-    def __init__(self, policy: Policy, platform: Platform) -> None:
-        """Take a policy whose names the platform knows."""
+    def __init__(self, policy: Policy, platform: Platform, gates: Sequence[Gate] = ()) -> None:
+        """Take a policy whose names the platform knows, and what packets must pass besides."""
+        self._gates = tuple(gates)
+        self._interfaces = {one.name: frozenset(one.interfaces) for one in policy[FirewallZone]}
         self._policy = _spelled_out(policy, platform)
         self._ports: Mapping[str, Numbers] = {
             name: ports for ports, names in platform.default_ports().items() for name in names
@@ -37,7 +39,14 @@ class Judge:
         self._deciders: dict[frozenset[str], Callable[[Packet], Decision]] = {}
 
     def decide(self, point: Point, enter: str, leave: str) -> Decision:
-        """Return what happens to a packet between two zones of the device."""
+        """Return what happens to a packet between two zones of the device.
+
+        A gate counts where it is certain that it stops the packet.
+        """
+        held = [self._interfaces.get(zone, frozenset[str]()) for zone in (enter, leave)]
+        for gate in self._gates:
+            if not gate.opens and _stops(gate, point, *held):
+                return Decision(action="deny", rule=gate.name)
         idle = frozenset(
             name for name, one in self._schedules.items() if not _active(one, point.time)
         )
@@ -60,6 +69,29 @@ class Judge:
             user=point.user,
             default_port=any(first <= point.service <= last for first, last in own),
         )
+
+
+def _stops(gate: Gate, point: Point, enters: frozenset[str], leaves: frozenset[str]) -> bool:
+    """Whether a gate surely stops a packet from some interfaces to others."""
+    for rule in gate.rules:
+        numbers = (
+            (rule.sources, point.source),
+            (rule.destinations, point.destination),
+            (rule.services, point.service),
+        )
+        if not all(any(first <= one <= last for first, last in held) for held, one in numbers):
+            continue
+        sides = [
+            (named, held) for named, held in ((rule.enters, enters), (rule.leaves, leaves)) if named
+        ]
+        if any(held and held.isdisjoint(named) for named, held in sides):
+            continue
+        sure = rule.certain and all(held and held.issubset(named) for named, held in sides)
+        if rule.action == "accept":
+            return False
+        if sure:
+            return True
+    return gate.drops
 
 
 def _without(policy: Policy, idle: frozenset[str]) -> Policy:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import (
+    ALL_ADDRESSES,
     ALL_NAMES,
     ALL_SERVICES,
     EVERYTHING,
@@ -272,6 +273,46 @@ class Reading:
             found = self._chains[key] = Chain((*more, *found)) if more else found
         return found
 
+    def beside(self, enter: str, leave: str) -> Space:
+        """Return the packets from one zone to another about which not only the rules decide.
+
+        They may count as another application than they are, arrive somewhere else, or be stopped.
+        """
+        found = self.overridden(enter, leave)
+        for match in self._gated(enter, leave):
+            found |= match.can
+        for one in self.beyond.translations:
+            if {enter, ANY} & {*one.rule.from_zones}:
+                found |= Space(
+                    (self._reached(one.rule, self._words.service(one.rule.services[0]).can),)
+                )
+        return found
+
+    def overridden(self, enter: str, leave: str) -> Space:
+        """Return the packets from one zone to another that count as another application."""
+        return Space(
+            tuple(
+                self._reached(one.rule, self._words.held_service(one.service).can)
+                for one in self.beyond.overrides
+                if joins(one.rule, enter, leave)
+            )
+        )
+
+    def taken_for(self) -> Iterator[tuple[Rule, Names, Numbers]]:
+        """Yield where packets count as another application, as which, and on which ports."""
+        for one in self.beyond.overrides:
+            (application,) = one.rule.applications
+            named = self._words.application(application)
+            yield one.rule, named.can, self._words.held_service(one.service).can
+
+    def _reached(self, rule: Rule, ports: Numbers) -> Box:
+        words = self._words
+        return Box(
+            source=words.side(rule.sources, negated=rule.negate_source).can,
+            destination=words.side(rule.destinations, negated=rule.negate_destination).can,
+            service=ports,
+        )
+
     def default(self, *, inside: bool) -> DefaultRule | None:
         """Return the rule that decides where none matches; None where the device has only its own.
 
@@ -291,30 +332,28 @@ class Reading:
         return Chain((*(one for of in overrides for one in self._taken_for(of, held)), *held))
 
     def _gated(self, enter: str, leave: str) -> Iterator[Match]:
-        """Yield matches for packets that something beside the policy may stop, or let through."""
+        """Yield matches for packets that something beside the policy lets through or stops.
+
+        What hands packets on past all the others comes first.
+        """
         held = {zone.name: frozenset(zone.interfaces) for zone in self.policy[FirewallZone]}
         enters, leaves = (held.get(zone, frozenset[str]()) for zone in (enter, leave))
+        found: list[Match] = []
         for gate in self.beyond.gates:
-            basis = ("gate", gate, enter, leave)
-            why = (f"{gate.name}: {gate.why}",)
-            try:
-                stopped = EVERYTHING - permitted(_gate_chain(gate, enters, leaves)).sure
-                stopped |= _unanswered(gate, enters, leaves)
-            except TooComplexError:
-                stopped = EVERYTHING
-            for allows, packets in (
-                (False, stopped & REAL),
-                (True, REAL if gate.opens else NOTHING),
+            stopped, surely = _stopped(gate, enters, leaves)
+            for allows, can, sure in (
+                (True, REAL if gate.opens else NOTHING, NOTHING),
+                (False, stopped, surely),
             ):
-                if packets:
-                    yield Match(
-                        rule=gate.name,
-                        allows=allows,
-                        can=packets,
-                        sure=NOTHING,
-                        why=why,
-                        basis=(*basis, allows),
+                if can:
+                    basis = "gate", gate, enter, leave, allows
+                    why = () if can == sure else (f"{gate.name}: {gate.why}",)
+                    found.append(
+                        Match(
+                            rule=gate.name, allows=allows, can=can, sure=sure, why=why, basis=basis
+                        )
                     )
+        yield from sorted(found, key=lambda one: not one.allows)
 
     def _delivered(self, enter: str, chain: Chain) -> Iterator[Match]:
         """Yield matches for packets that arrive where nobody sent them, but where they are let to.
@@ -339,6 +378,7 @@ class Reading:
                 passing = asked
             boxes = tuple(
                 box._replace(
+                    source=ALL_ADDRESSES if one.across else box.source,
                     destination=to,
                     service=_on_port(box.service, one.port) if one.port else box.service,
                 )
@@ -346,6 +386,8 @@ class Reading:
             )
             if boxes:
                 what = ", ".join(rule.destinations)
+                if one.across:
+                    what += " by another version of IP"
                 yield Match(
                     rule=rule.name,
                     allows=True,
@@ -511,6 +553,17 @@ def joins(rule: Rule, enter: str, leave: str) -> bool:
     return (ANY in rule.from_zones or enter in rule.from_zones) and (
         ANY in rule.to_zones or leave in rule.to_zones
     )
+
+
+def _stopped(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> tuple[Space, Space]:
+    """Return the packets that a gate can stop, and those that it surely does."""
+    try:
+        passing = permitted(_gate_chain(gate, enters, leaves))
+        surely = REAL - passing.can
+        can = (REAL - passing.sure) | (_unanswered(gate, enters, leaves) & REAL)
+    except TooComplexError:
+        return REAL, NOTHING
+    return (surely, surely) if can.within(surely) else (can, surely)
 
 
 def _gate_chain(gate: Gate, enters: frozenset[str], leaves: frozenset[str]) -> Iterator[Match]:

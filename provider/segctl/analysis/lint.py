@@ -246,12 +246,16 @@ class _Seen:
         """Return what a rule surely matches."""
         return [part.space for part in self.parts[at] if part.sure]
 
-    def example(self, at: int, other: int) -> Point | None:
-        """Return a packet that two rules match; the first only can where it is sure of none."""
+    def example(self, at: int, other: int, zones: tuple[str, str]) -> Point | None:
+        """Return a packet that two rules match; the first only can where it is sure of none.
+
+        None if all of these count as another application than they are.
+        """
         own = [part.space for part in sorted(self.parts[at], key=lambda part: not part.sure)]
         theirs = self.sure(other) if other != DEFAULT else []
         pairs = [space & cover for space in own for cover in theirs] or own
-        return next((both.example() for space in pairs if (both := space & REAL)), None)
+        real = REAL - self.reading.overridden(*zones)
+        return next((both.example() for space in pairs if (both := space & real)), None)
 
 
 def _looked_at(reading: Reading, only: Collection[str] | None) -> _Seen:
@@ -302,10 +306,25 @@ def _relate(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
     for relation in relations(view, at, seen.rules):
         held = seen.exceptions if relation.generalises else seen.conflicts
         group = held.get(relation.later)
-        if group is None:
-            shown = example(view, at, relation.later)
-            group = held[relation.later] = _Group(example=shown, zones=(chain.enter, chain.leave))
+        if group is None or seen.reading.beyond.overrides:
+            away = seen.reading.overridden(chain.enter, chain.leave)
+            shown = example(view, at, relation.later, away)
+            if shown is None and not relation.generalises:
+                _withhold(seen, at, relation.later)
+                continue
+            group = held.setdefault(
+                relation.later, _Group(example=shown, zones=(chain.enter, chain.leave))
+            )
         group.earlier.add(at)
+
+
+def _withhold(seen: _Seen, at: int, later: int) -> None:
+    """Say that two rules meet only where packets count as another application than they are."""
+    both = f"{seen.rules[at].name} and this rule"
+    why = f"{both} meet only where an application override says what packets are"
+    doubt = Doubt(subject=seen.rules[later].name, why=(why,), kind="correlated")
+    if doubt not in seen.given_up:
+        seen.given_up.append(doubt)
 
 
 # --- saying --------------------------------------------------------------------------------------
@@ -350,7 +369,7 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         message=message,
         others=others,
         zones=fate.zones if shown is not None else ("", ""),
-        example=None if shown is None else seen.example(at, shown),
+        example=None if shown is None else seen.example(at, shown, fate.zones),
         **about(rule),
     )
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from segctl.analysis.proof import Between, Proof, Verdict
     from segctl.analysis.space import Point
     from segctl.analysis.words import Platform
+    from segctl.model.gate import Gate
     from segctl.model.policy import Policy
 
 
@@ -46,6 +47,7 @@ class Proved:
     proof: Proof
     policy: Policy
     words: Platform
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +174,7 @@ class _Way:
     def _judge(self, name: str) -> Judge:
         if name not in self._judges:
             one = self._held[name]
-            self._judges[name] = Judge(one.policy, one.words)
+            self._judges[name] = Judge(one.policy, one.words, one.gates)
         return self._judges[name]
 
     def _beyond(self) -> Iterator[tuple[str, Counterexample]]:

@@ -68,6 +68,7 @@ def edges(reading: Reading, zones: Sequence[Place], device: str = "") -> Iterato
             if at not in matches:
                 matches[at] = reading.match(rules[at])
         region = Space((Box(source=enter.addresses, destination=leave.addresses),)) & REAL
+        region -= reading.beside(enter.name, leave.name)
         found = _passes([matches[at] for at in chain], region, open_default=open_default is True)
         if found is not None:
             rule, packet = found

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.confirm import Judge
 from segctl.analysis.declared import Vocabulary, permit
-from segctl.analysis.effective import Permitted, permitted
+from segctl.analysis.effective import Chain, Permitted, permitted
 from segctl.analysis.present import Words, outlook_of
 from segctl.analysis.space import NOTHING, REAL, Outside, Space, TooComplexError
 from segctl.analysis.symbols import Symbolic
 from segctl.model.errors import UnsupportedError
+from segctl.model.policy import FirewallZone
 from segctl.protocols import catalogue
 from segctl.system.loading import uncollected
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.declared import Limit, Permit
-    from segctl.analysis.effective import Chain, Match, Reading
+    from segctl.analysis.effective import Match, Reading
     from segctl.analysis.intended import Need, Wanted
     from segctl.analysis.present import Outlook
     from segctl.analysis.space import Point
@@ -166,7 +167,8 @@ class _Prover:
     @cached_property
     def _judge(self) -> Judge:
         """What says of one packet what happens to it; nobody asks where all is as declared."""
-        return Judge(self._symbolic.reading.policy, self._symbolic.symbols)
+        held = self._symbolic.reading
+        return Judge(held.policy, self._symbolic.symbols, held.beyond.gates)
 
     def proof(self, keep: frozenset[tuple[str, str]]) -> Proof:
         """Return what there is to say."""
@@ -207,7 +209,7 @@ class _Prover:
     ) -> tuple[list[Counterexample], Between | None]:
         """Return what shows a difference between two zones, and what was compared."""
         try:
-            chain = self._symbolic.between(*pair)
+            chain = self._chain(pair)
             permits = tuple(permit(need, self._words) for need in needs)
             found = Between(held=permitted(chain), permits=permits)
             shown = sorted(
@@ -218,6 +220,21 @@ class _Prover:
             why = (str(error),)
             return [Counterexample(direction="unknown", enter=enter, leave=leave, why=why)], None
         return shown, found
+
+    def _chain(self, pair: tuple[str, str]) -> Chain:
+        """Return what each rule matches between two zones.
+
+        What stays on the one interface of a zone is not expected to pass what others have there,
+        and what stays in a zone is not expected to be of a version of IP that the host forwards.
+        """
+        chain, held = self._symbolic.between(*pair), self._symbolic.reading
+        inside = pair[0] == pair[1] and pair[0] in self._wanted.free
+        zones = {one.name: one.interfaces for one in held.policy[FirewallZone]}
+        if not (inside and held.beyond.gates):
+            return chain
+        alone = len(zones.get(pair[0], ())) == 1
+        gates = {one.name for one in held.beyond.gates if alone or one.kind == "kernel"}
+        return Chain(one for one in chain if one.rule not in gates)
 
     def _examples(
         self, pair: tuple[str, str], chain: Chain, found: Between

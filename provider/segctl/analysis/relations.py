@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from segctl.analysis.overlaps import places
-from segctl.analysis.space import REAL, Space
+from segctl.analysis.space import NOTHING, REAL, Space
 from segctl.model.policy import ANY
 
 if TYPE_CHECKING:
@@ -77,11 +77,13 @@ def _relation(
     return Relation(rule, other, generalises=False) if example(chain, rule, other) else None
 
 
-def example(chain: Judged, one: int, other: int) -> Point | None:
-    """Return a packet that two rules match, None if there is none."""
+def example(chain: Judged, one: int, other: int, away: Space = NOTHING) -> Point | None:
+    """Return a packet that two rules match and that is not `away`, None if there is none."""
     for left in places(chain.own[one]):
         for right in places(chain.overlaps.meeting(left, chain.own[other])):
             both = chain.parts[left].space & chain.parts[right].space & REAL
+            if away:
+                both -= away
             if both:
                 return both.example()
     return None

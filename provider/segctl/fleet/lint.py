@@ -96,11 +96,12 @@ def lint_document(device: Device, places: Sequence[Place], document: bytes) -> L
     speaks = provider(device.platform)
     live = speaks.parse(document)
     held = reading(speaks, live)
+    passing = reading(speaks, live, translated=True, gated=True)
     doubts = (*live.findings, *findings.pending(live))
     return Linted(
         device=device.name,
         lint=lint_live(live, speaks, held),
-        edges=tuple(edges(held, places, device.name)),
+        edges=tuple(edges(passing, places, device.name)),
         findings=tuple(one for one in doubts if one.severity != "note"),
     )
 

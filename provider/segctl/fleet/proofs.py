@@ -24,6 +24,7 @@ from segctl.providers.base import (
     reading,
 )
 from segctl.providers.pushed import name_on_device
+from segctl.providers.state import GATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live, Provider
     from segctl.transports.target import Target
 
-#: Kinds of what a device says of itself that have no part in what passes now.
-_LATER = frozenset({"boot"})
+#: Kinds of what a device says of itself that have no part in what passes now, or count as it is.
+_JUDGED = frozenset({"boot", GATED})
 #: So many packets a device is asked about.
 _SAMPLE = 5
 _NONE = (
@@ -229,7 +230,7 @@ def prove_document(asked: Asked, document: bytes) -> DeviceProof:
         hint = "what it does with them is not known: see segctl plan"
         raise InventoryError((Problem(message=message, hint=hint),))
     _, told = speaks.fit(desired.policy, desired.device)
-    found = _proved(asked, reading(speaks, live), told)
+    found = _proved(asked, reading(speaks, live, gated=True), told)
     proof = replace(found.proof, examples=(*_doubts(desired, live), *found.proof.examples))
     return replace(
         found,
@@ -250,7 +251,7 @@ def _said(desired: Desired, live: Live) -> Iterator[Problem]:
 def _doubts(desired: Desired, live: Live) -> Iterator[Counterexample]:
     """Yield what the device holds beside its policy that may change what passes."""
     for one in (*findings.interfaces(desired.bindings, live), *live.findings):
-        if one.severity == "warning" and one.kind not in _LATER:
+        if one.severity == "warning" and one.kind not in _JUDGED:
             yield Counterexample(direction="unknown", enter="", leave="", why=(one.message,))
 
 
@@ -273,6 +274,7 @@ def _proved(asked: Asked, held: Reading, told: Iterable[Problem]) -> DeviceProof
             proof=proof,
             policy=held.policy,
             words=held.platform,
+            gates=held.beyond.gates,
         ),
     )
 

@@ -140,7 +140,7 @@ def related(
             if found is None:
                 message = f"{desired.device.name} has no {name}"
                 raise PlanError(message)
-            held[name] = reading(speaks, found)
+            held[name] = reading(speaks, found, gated=True)
     return Related(
         device=desired.device.name, legs=tuple(_leg(desired, leg, claim, held) for leg in legs)
     )
@@ -161,7 +161,7 @@ def _planned(desired: Desired, live: Live) -> Reading:
     made = plan_device(desired, live, speaks)
     if barring := made.barring(allow_mass_delete=True):
         raise PlanError(barring[0].message)
-    held = reading(speaks, live)
+    held = reading(speaks, live, gated=True)
     return replace(held, policy=outlook(renamed(held.policy, made.changes), made.changes))
 
 

@@ -287,9 +287,14 @@ def _interactive_without_users(rule: Rule, conduit: Conduit, plant: _Plant) -> I
     ]
     zones = ", ".join(dict.fromkeys(outside))
     for flow in conduit.flows:
-        if outside and not flow.users and rule.service.permitted_by(flow):
+        if outside and not flow.users and (_everything(flow) or rule.service.permitted_by(flow)):
             what = f"permits interactive access from {zones} without naming users"
             yield flow.declared, f"{conduit.key}.{flow.id}", what
+
+
+def _everything(flow: Flow) -> bool:
+    """Whether a flow permits any application on any port."""
+    return not flow.protocols and not flow.services and "any" in flow.applications
 
 
 def _level_step(rule: Rule, conduit: Conduit, plant: _Plant) -> Iterator[Found]:

@@ -28,8 +28,10 @@ class Gate:
     """Rules of which the first that matches decides, and `why` packets may not pass them.
 
     With `drops`, what none matches is dropped. With `opens`, packets may also pass by it that the
-    policy does not let through. Answers pass after the first `answered` rules; None: they have to
-    pass all of them.
+    policy does not let through: what it does is told elsewhere. Answers pass after the first
+    `answered` rules; None: they have to pass all of them. `hint` says what to do about it, and
+    `kind` and `subject` name it as an item of drift; `digest` is of all that it says, which an
+    acceptance is bound to.
     """
 
     name: str
@@ -38,3 +40,7 @@ class Gate:
     drops: bool = False
     opens: bool = False
     answered: int | None = None
+    hint: str = "have its owner accept traffic between our zones"
+    kind: str = "chain"
+    subject: str = ""
+    digest: str = ""

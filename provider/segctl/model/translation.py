@@ -14,12 +14,14 @@ class Translation:
     """What comes from the zones and sources of `rule` for its destinations goes to others.
 
     The rule has the services, too. `to` are names or literals of the addresses where it arrives, on
-    `port` or, if that is 0, on the port for which it was.
+    `port` or, if that is 0, on the port for which it was. With `across` it arrives as the other
+    version of IP, from addresses that are not known.
     """
 
     rule: Rule
     to: tuple[str, ...]
     port: int = 0
+    across: bool = False
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from segctl.planning.held import as_held
 from segctl.planning.inherited import other_content
 from segctl.planning.make import Fitted, check_known, compared, may_follow, place_of, taken
 from segctl.planning.plan import DevicePlan, Told, Unmanaged
+from segctl.providers.state import GATED
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
     )
     adopted = _adopted(live, unmarked)
     made = compared(desired, adopted, provider, fitted, position, to_apply=False)
+    rest = tuple(one for one in made.findings if one.kind != GATED)  # `enforced` says it exactly
     changed = {(change.kind, change.name) for change in made.changes}
     created = {(change.kind, change.name) for change in made.changes if change.op == "create"}
     told = [
@@ -74,7 +76,7 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
         not in {findings.BLOCKED: changed, findings.CANNOT_TELL: created}.get(one.state, ())
     ]
     otherwise = updated(device.name, live, provider)
-    return replace(made, enforced=found, findings=(*refused, *made.findings, *told, *otherwise))
+    return replace(made, enforced=found, findings=(*refused, *rest, *told, *otherwise))
 
 
 @uncollected()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from segctl.analysis.deviations import Deviation
+    from segctl.model.gate import Gate
     from segctl.providers.base import Live, Provider
 
 #: The most pairs of zones, or reasons, that one message lists.
@@ -71,7 +72,9 @@ def _enforced(
     wanted: Policy, live: Live, provider: Provider, pairs: Sequence[tuple[str, str]]
 ) -> tuple[Told, ...]:
     ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
-    declared, held = declared_for(provider, wanted, live), reading(provider, live)
+    told_apart = replace(live, gates=tuple(one for one in live.gates if not one.opens))
+    declared = declared_for(provider, wanted, live)
+    held = reading(provider, told_apart, gated=True)
     found = deviations(declared, held, pairs, ours)
     surely = {one.rule for one in found if one.effect == "open"}
     told = [one for one in found if one.effect != "cannot tell" or one.rule not in surely]
@@ -120,6 +123,7 @@ class _Teller:
         self._pushed = {rule.name for rule in live.pushed.before}
         self._others = {rule.name: rule for rule in (*live.pushed.rules, *live.others.rules)}
         self._conduits = {rule.name: rule.conduit for rule in wanted.rules}
+        self._gates = {one.name: one for one in live.gates}
         self._objects = by_name(self._held)
         self._denying = {rule.name for rule in self._held.rules if rule.action != "allow"}
         self._place = {rule.name: at for at, rule in enumerate(self._held.rules)}
@@ -131,6 +135,8 @@ class _Teller:
         """Return what there is to tell of one rule."""
         say = {"open": self._open, "blocked": self._blocked}.get(found.effect, self._doubtful)
         name = found.rule
+        if (gate := self._gates.get(name)) is not None:
+            return self._gated(found, gate)
         state = _STATES[found.effect]
         return Told(
             kind="default-rule" if name in _DEFAULTS else "rule",
@@ -149,6 +155,38 @@ class _Teller:
             own=name not in self._others and name not in _DEFAULTS,
         )
 
+    def _gated(self, found: Deviation, gate: Gate) -> Told:
+        """Return what there is to tell of something beside the policy that stops packets."""
+        state = _STATES[found.effect]
+        content = f"sha256:{hashlib.sha256(gate.digest.encode()).hexdigest()[:16]}"
+        zones = _zones(found.pairs)
+        message = f"{gate.name} may drop what is declared, from {zones}"
+        hint = gate.hint
+        if state == BLOCKED:
+            message = f"{gate.name} drops what is declared, from {zones}"
+            if conduits := self._declaring(found):
+                message += f": traffic of {conduits}"
+        else:
+            hint += "; segctl drift --write-baseline accepts it as it is"
+        return Told(
+            kind=gate.kind,
+            name=gate.subject,
+            state=state,
+            finding=Problem(
+                message=message,
+                hint=f"for example {found.example}; {hint}",
+                kind=state,
+                subject=gate.subject,
+                severity="warning",
+                about=(state, gate.subject, content),
+            ),
+            example=found.example,
+            content=content,
+        )
+
+    def _declaring(self, found: Deviation) -> str:
+        return ", ".join(sorted({self._conduits.get(one) or one for one in found.concerned}))
+
     def _open(self, found: Deviation) -> str:
         name = found.rule
         if (rule := self._others.get(name)) is not None:
@@ -162,10 +200,9 @@ class _Teller:
     def _blocked(self, found: Deviation) -> str:
         name = found.rule
         if not found.declared:
-            conduits = sorted({self._conduits.get(one) or one for one in found.concerned})
             return (
                 f"rule {name!r} of others{self._stands(name)} denies "
-                f"traffic of {', '.join(conduits)}"
+                f"traffic of {self._declaring(found)}"
             )
         by = f"; {', '.join(found.concerned[:_SHOWN])} denies it" if found.concerned else ""
         return f"what rule {name!r} is to permit does not pass, from {_zones(found.pairs)}{by}"

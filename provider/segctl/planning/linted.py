@@ -45,7 +45,16 @@ def lint_live(live: Live, provider: Provider, held: Reading) -> Lint:
         held: what it enforces.
     """
     zones = _zones(live, provider)
-    return lint(held, zones=zones, referenced=live.referenced, present=True)
+    return lint(held, zones=zones, referenced=frozenset(_referenced(live)), present=True)
+
+
+def _referenced(live: Live) -> Iterator[str]:
+    """Yield the objects that something besides the rules of a policy is known to use."""
+    yield from live.referenced
+    for override in live.overrides:
+        yield from (*override.rule.sources, *override.rule.destinations)
+    for one in live.translations:
+        yield from (*one.rule.sources, *one.rule.destinations, *one.rule.services, *one.to)
 
 
 def lint_plan(

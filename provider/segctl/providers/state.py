@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Kind of a finding: something others put on the device could not be read, so its effect is
 #: unknown.
 UNREAD = "unread"
+#: Kind of findings about what may drop packets beside the policy, which `Live.gates` says exactly.
+GATED = "gated"
 #: What that can be, as the first of the facts that such a finding is about.
 UNREAD_KINDS = ("table", "pushed rules", "pushed zones")
 #: Kind of a finding: a zone leads to another part of the same device, which judges traffic, too.

@@ -14,8 +14,11 @@ from segctl.analysis.effective import Reading
 from segctl.analysis.lint import lint
 from segctl.analysis.pivots import Place, edges, indirect
 from segctl.analysis.relations import zones_within
-from segctl.analysis.space import addresses
+from segctl.analysis.space import ALL_ADDRESSES, ALL_SERVICES, addresses
+from segctl.analysis.words import Beyond
 from segctl.model.addresses import interval
+from segctl.model.gate import Gate, GateRule
+from segctl.model.override import Override
 from segctl.model.policy import (
     Address,
     AddressGroup,
@@ -28,6 +31,7 @@ from segctl.model.policy import (
     Service,
     ServiceGroup,
 )
+from segctl.model.translation import Translation
 from segctl.providers.panos.words import PanosWords
 from support.words import Plain
 
@@ -155,6 +159,59 @@ def test_what_only_crosses_a_zone_does_not_end_there() -> None:
     policy = Policy(rules=[through, onward])
     found = [*edges(Reading(policy=policy, platform=PLAIN), places)]
     assert [(edge.enter, edge.leave, edge.rule) for edge in found] == [("wan", "c", "onward")]
+
+
+OPENED = rule("in", from_zones="a", to_zones="b", services="any")
+TAKEN = Rule(name="taken", from_zones=("a",), to_zones=("b",), applications=("other",))
+GATE = GateRule(
+    action="drop",
+    certain=False,
+    enters=(),
+    leaves=(),
+    sources=ALL_ADDRESSES,
+    destinations=ALL_ADDRESSES,
+    services=ALL_SERVICES,
+)
+
+
+@pytest.mark.parametrize(
+    ("beyond", "passes"),
+    [
+        (Beyond(), True),
+        (Beyond(gates=(Gate(name="g", why="it drops", rules=(GATE,)),)), False),
+        (
+            Beyond(
+                overrides=(
+                    Override(
+                        rule=TAKEN,
+                        service=Service(name="t", protocol="tcp", ports="0-65535"),
+                        digest="",
+                    ),
+                )
+            ),
+            True,
+        ),
+        (Beyond(translations=(Translation(rule=OPENED, to=("10.9.0.1",)),)), False),
+        (
+            Beyond(
+                translations=(
+                    Translation(
+                        rule=rule("n", from_zones="z", destinations="10.2.0.0/24", services="any"),
+                        to=("10.9.0.1",),
+                    ),
+                )
+            ),
+            True,
+        ),
+    ],
+)
+def test_what_is_not_decided_by_rules_alone_reaches_no_zone(beyond: Beyond, passes: bool) -> None:  # noqa: FBT001 - a row of a table
+    places = [
+        Place(zone=zone, name=zone, addresses=addresses([interval(network)]))
+        for zone, network in (("a", "10.1.0.0/24"), ("b", "10.2.0.0/24"))
+    ]
+    found = [*edges(Reading(policy=Policy(rules=[OPENED]), platform=PLAIN, beyond=beyond), places)]
+    assert bool(found) is passes
 
 
 # --- rules without effect ------------------------------------------------------------------------

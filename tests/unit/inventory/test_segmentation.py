@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from segctl.inventory.convert import services
 from segctl.inventory.segmentation import judge, rules
@@ -24,7 +26,7 @@ from segctl.model.site import (
 from segctl.report.rules import rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 TODAY = date(2026, 11, 29)
 
@@ -158,6 +160,48 @@ def test_a_protocol_that_needs_a_day_may_pass_until_then() -> None:
     assert "protocol-at-boundary" not in kinds(conduit("cell", "dmz", expires=date(2027, 1, 1)))
     denied = conduit("dmz", "office", expires=date(2027, 1, 1))
     assert "protocol-at-boundary" in kinds(denied)
+
+
+def test_whoever_may_use_any_application_may_log_in() -> None:
+    everything = Flow(id="f", applications=("any",))
+    assert "remote-access-without-users" in kinds(conduit("vendor", "dmz", everything))
+    web = Flow(id="f", applications=("any",), services=services("tcp/443"))
+    assert "remote-access-without-users" not in kinds(conduit("vendor", "dmz", web))
+
+
+# --- the table of protocols and boundaries -------------------------------------------------------
+
+_BESIDE = Path(__file__).resolve().parents[4] / "shared/facts/protocol-boundary-rules.yaml"
+_SIDES = {"oc": "corporate", "od": "dmz", "dc": "dmz-corporate", "iz": "operations"}
+#: The ports that DCOM takes by the way: whoever permits one of them need not speak it.
+_BY_THE_WAY = "tcp/49152-65535"
+
+
+def _worst(verdicts: Iterable[str]) -> str:
+    return min(verdicts, key=("deny", "exception", "allow-if-declared").index)
+
+
+def test_the_table_is_the_one_that_was_collected() -> None:
+    """The collection lies beside the checkout, where there is one; it is no part of it."""
+    if not _BESIDE.exists():
+        pytest.skip(f"{_BESIDE} is not there: the collection is no part of the checkout")
+    (table,) = [one.table for one in rules() if one.table]
+    rows = yaml.safe_load(_BESIDE.read_text("utf-8"))["protocols"]
+    asked = [
+        (row, port)
+        for row in rows
+        for port in row["ports"]
+        if port != _BY_THE_WAY and not port.startswith("ethertype/")
+    ]
+    assert len(asked) > 40
+    for row, port in asked:
+        flow = Flow(id="f", services=services(port))
+        held = [one for one in table if one.permitted_by(flow)]
+        assert held, port
+        others = [one for one in rows if port in one["ports"]]
+        for side, name in _SIDES.items():
+            told = _worst(one.verdicts.get(name, "allow-if-declared") for one in held)
+            assert told == _worst(one[side] for one in others), (row["name"], port, name)
 
 
 def excepted(expires: date, name: str = "skips-level") -> RuleException:

@@ -96,6 +96,23 @@ def _date(shell: Shell, words: list[str]) -> int:
     return 0
 
 
+_FORWARDING = {"net.ipv4.ip_forward": "ipv4", "net.ipv6.conf.all.forwarding": "ipv6"}
+
+
+def _sysctl(shell: Shell, words: list[str]) -> int:
+    """Set whether packets are forwarded: ``sysctl -w NAME=0``."""
+    name, _, value = words[-1].partition("=")
+    if name not in _FORWARDING or words[1:-1] != ["-w"] or value not in ("0", "1"):
+        shell.err(f"sysctl: cannot stat /proc/sys/{name.replace('.', '/')}: no such file\n")
+        return 255
+    if not shell.root:
+        shell.err(f"sysctl: permission denied on key '{name}'\n")
+        return 255
+    shell.host.forwards(_FORWARDING[name], enabled=value == "1")
+    shell.out(f"{name} = {value}\n")
+    return 0
+
+
 def _sleep(shell: Shell, words: list[str]) -> int:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     total = 0.0
@@ -200,6 +217,7 @@ SYSTEM: dict[str, Callable[[Shell, list[str]], int]] = {
     "sh": _sh,
     "sleep": _sleep,
     "sudo": _sudo,
+    "sysctl": _sysctl,
     "timeout": _timeout,
     "uname": _uname,
     "whoami": _whoami,

@@ -28,7 +28,7 @@ the run whose push is taken back.
 
 from __future__ import annotations
 
-from segctl.providers.nftables import names, needs
+from segctl.providers.nftables import forwarding, names, needs
 
 BOOT_FOLDER = "/etc/nftables.d"
 BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
@@ -58,6 +58,8 @@ needs() {{ {{ set -- ${{SSH_CONNECTION:-}}; echo "ssh ${{3:-}}"
   for f in {" ".join(needs.FILES)}; do [ ! -e "$f" ] || [ -r "$f" ] || echo "closed $f"; done
   grep -E '{needs.LINES}' {" ".join(needs.FILES)} /dev/null
   }} 2>/dev/null | head -c {needs.MOST} | tr -cd '\n -~'; }}
+forwarding() {{ {{ cd /proc/sys/net && grep . ipv4/conf/*/forwarding ipv6/conf/all/forwarding \
+    ipv6/conf/*/force_forwarding /dev/null; }} 2>/dev/null | head -c {forwarding.MOST}; }}
 say uid echo "$U"
 say nft /usr/sbin/nft --version
 say host uname -n -r
@@ -71,6 +73,7 @@ say boot boot
 say body body
 say loads loads
 say needs needs
+say forwarding forwarding
 """
 
 _NEW, _OLD = f"{BOOT_FOLDER}/.segctl.nft.tmp", f"{BOOT_FOLDER}/.segctl.nft.old"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FORMAT = "segctl-nftables 1"
 #: Stands for all tables, if it is unknown which ones exist.
 EVERY = "*"
+_MAY_LACK = ("boot", "loads", "needs", "forwarding")
 #: A counter's values, in nft's JSON inside our own.
 _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
 
@@ -28,7 +29,8 @@ class Document:
     `EVERY` maps to the reason the list of tables is unknown. `state` is what runs left in our
     table, as `DeviceState` writes it, by the host's clock. `boot` is the start of the boot file or
     the reason it cannot be read, `body` the SHA-256 of its lines without the first two, `loads`
-    what loads it, `needs` the lines that name servers; None if the document does not say.
+    what loads it, `needs` the lines that name servers, `forwarding` those that say what the kernel
+    hands on; None if the document does not say.
     `elements` are the listings of those sets and maps of others that decide about our marks, by
     ``family table name``.
     """
@@ -48,6 +50,7 @@ class Document:
     body: str = ""
     loads: str | None = None
     needs: str | None = None
+    forwarding: str | None = None
     elements: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def dump(self) -> bytes:
@@ -86,4 +89,4 @@ def _fits(name: str, value: object) -> bool:
         return all(isinstance(listing, str) for listing in listings.values())
     if name == "state":
         return isinstance(value, dict)
-    return isinstance(value, str) or (value is None and name in ("boot", "loads", "needs"))
+    return isinstance(value, str) or (value is None and name in _MAY_LACK)

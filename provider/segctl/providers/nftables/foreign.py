@@ -17,7 +17,7 @@ from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.gates import passes_on
 from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
-from segctl.providers.state import UNREAD
+from segctl.providers.state import GATED, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -281,6 +281,7 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
                 "is final",
                 hint="have its owner accept traffic between our zones",
                 severity="warning",
+                kind=GATED,
                 subject=f"{table} {chain['name']}",
             )
         elif "accept" in reached and chain["hook"] == "forward":

@@ -1,7 +1,8 @@
 """Chains of others that may drop forwarded packets, as far as their rules are understood.
 
 A rule stands for all packets that it may match. It counts as certain only where each of its
-matches is understood, so that what a chain surely accepts can be told from what it may drop.
+matches is understood, so that what a chain surely accepts, and what it surely drops, can be told
+from what it may drop.
 """
 
 from __future__ import annotations
@@ -24,22 +25,37 @@ from segctl.analysis.space import (
 from segctl.model.addresses import interval
 from segctl.model.gate import Gate, GateRule
 from segctl.providers.nftables.document import EVERY
-from segctl.providers.nftables.listing import entries, shaped
+from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
+from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.space import Numbers
     from segctl.providers.nftables.document import Document
 
 _HOOKS: Final = frozenset({"forward", "ingress", "egress", "prerouting", "postrouting"})
+#: Hooks that do not know yet where a packet leaves, or no longer where it entered.
+_ENTERING: Final = frozenset({"ingress", "prerouting"})
+_LEAVING: Final = frozenset({"egress", "postrouting"})
+#: The versions of IP that chains of a family meet; those of the others meet both.
+_VERSIONS: Final = {"ip": ("0.0.0.0/0",), "ip6": ("::/0",)}
 #: Those before which no rule of ours has judged a packet that is handed on.
 _PASSING: Final = frozenset({"ingress", "egress"})
 #: More rules of one base chain, or chains within chains, are not looked at one by one.
 _MOST: Final = 256
 _DEPTH: Final = 8
-#: Statements that neither match nor decide.
-_IDLE: Final = frozenset({"counter", "log", "mangle", "comment", "dup"})
+#: Statements that neither match nor decide; what others put into a flowtable has passed us first.
+_IDLE: Final = frozenset({"counter", "log", "mangle", "comment", "dup", "flow", "set", "last"})
+#: Statements that match or not by what they have counted, and never decide.
+_COUNTING: Final = frozenset({"limit", "quota", "ct count"})
+_VERDICTS: Final = frozenset({"accept", "drop", "reject", "jump", "goto", "return"})
+#: What iptables does with a packet that neither ends its way nor hides it from later rules.
+_LETTING: Final = frozenset(
+    {"LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "CLASSIFY", "DSCP", "SET", "TRACE", "CHECKSUM"}
+)
+#: Words of rules that send a packet on under other addresses.
+_TRANSLATING: Final = re.compile(r'"(masquerade|snat|dnat|redirect|MASQUERADE|[SD]NAT|REDIRECT)"')
 #: Words in a rule that is not understood which may end in a drop.
 _DROPPING: Final = re.compile(r'"(drop|reject|queue|return|notrack|REJECT|DROP|NFQUEUE)"')
 _PROTOCOLS: Final = (
@@ -55,10 +71,13 @@ _PORTS: Final = {"tcp": ("tcp",), "udp": ("udp",), "th": ("tcp", "udp")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Matched:
-    """What the matches of a rule leave of all packets; `normal` of connections' usual states."""
+    """What the matches of a rule leave of all packets.
+
+    `states` are those of connections where these are not new; None where they may be.
+    """
 
     certain: bool = True
-    normal: bool = True
+    states: frozenset[str] | None = None
     enters: frozenset[str] | None = None
     leaves: frozenset[str] | None = None
     sources: Numbers = ALL_ADDRESSES
@@ -99,72 +118,199 @@ def gates(document: Document) -> Iterator[Gate]:
     for table, reason in document.unread.items():
         what = "tables of others" if table == EVERY else f"table {table}"
         yield Gate(name=what, why=f"what it does is not known: {reason}", drops=True, opens=True)
+    lies = _Lying.of(document)
+    translating = any(map(_TRANSLATING.search, document.foreign.values()))
     for table, listing in document.foreign.items():
         try:
             with shaped():
-                found = list(_of_table(table, list(entries(listing))))
+                held = list(entries(listing))
+                found = list(_of_table(table, held, lies, translating=translating))
         except ValueError:
             why = "its listing is not understood"
             found = [Gate(name=f"table {table}", why=why, drops=True, opens=True)]
         yield from found
 
 
-def _of_table(table: str, objects: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Gate]:
-    lines: dict[str, list[Any]] = {}
-    sets: dict[str, Any] = {}
-    for kind, values in objects:
-        if kind == "rule":
-            lines.setdefault(str(values["chain"]), []).append(values.get("expr", []))
-        elif kind == "set" and {*values.get("flags", ())} <= {"interval", "constant"}:
-            sets[str(values["name"])] = values.get("elem", [])
+@dataclass(frozen=True, slots=True)
+class _Lying:
+    """Which interfaces lie on which: a VLAN on its port, a bridge on its members."""
+
+    links: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(cls, document: Document) -> _Lying:
+        """Return it for a host; none where its list is not understood, as `parse` says."""
+        try:
+            links = cast("list[dict[str, Any]]", read_listing(document.links))
+            return cls(tuple(dict(link) for link in links))
+        except (ValueError, TypeError):
+            return cls(())
+
+    def on(self, devices: Iterable[str]) -> frozenset[str]:
+        """Return interfaces with all that may lie on them; tunnels may lie on any."""
+        found = set(devices)
+        tunnels = {
+            str(one.get("ifname"))
+            for one in self.links
+            if one.get("link_type") not in (None, "ether", "loopback")
+        }
+        while True:
+            more = {str(one.get("ifname")) for one in self.links if one.get("link") in found}
+            more |= {
+                str(one["master"])
+                for one in self.links
+                if "master" in one and one.get("ifname") in found
+            }
+            if more <= found:
+                return frozenset(found | tunnels)
+            found |= more
+
+
+def _of_table(
+    table: str,
+    objects: Sequence[tuple[str, Mapping[str, Any]]],
+    lies: _Lying,
+    *,
+    translating: bool,
+) -> Iterator[Gate]:
+    lines = _lines(objects)
+    sets = _sets(objects)
+    flagged = any(kind == "table" and values.get("flags") for kind, values in objects)
     for kind, chain in objects:
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
-        name = str(chain["name"])
-        rules, answered = _read(lines, sets, name)
-        if chain["hook"] in _PASSING and passes_on(name, lines):
+        name, hook = str(chain["name"]), str(chain["hook"])
+        if hook == "forward" and table.startswith("bridge "):
+            continue  # what stays within a bridge goes from no zone to another
+        where = _met(table.partition(" ")[0])
+        if flagged or (translating and hook != "forward"):
+            where = replace(where, certain=False)
+        gate = _gate(table, chain, where, _Reader(lines, sets, hook, where), lies)
+        if hook in _PASSING and passes_on(name, lines):
             why = "it hands packets on to interfaces, past our rules"
-            yield Gate(name=f"chain {name} of table {table}", why=why, opens=True)
-        drops = chain.get("policy") == "drop"
-        if drops or any(rule.action == "drop" for rule in rules):
-            yield Gate(
-                name=f"chain {name} of table {table}",
-                why="it may drop what our rules permit",
-                rules=rules,
-                drops=drops,
-                answered=answered,
-            )
+            yield Gate(name=gate.name, why=why, opens=True)
+        if any(rule.action == "drop" for rule in gate.rules):
+            yield replace(gate, digest=_digest(table, chain, objects, lines))
 
 
-def _read(
-    lines: Mapping[str, list[Any]], sets: Mapping[str, Any], name: str
-) -> tuple[tuple[GateRule, ...], int | None]:
-    """Return the rules of a base chain, and after how many of them it accepts all answers."""
-    reader, rules = _Reader(lines, sets), list[GateRule]()
+def _lines(objects: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for kind, values in objects:
+        if kind == "rule":
+            found.setdefault(str(values["chain"]), []).append(values.get("expr", []))
+    return found
+
+
+def _sets(objects: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return what the sets hold that never change by themselves; a short listing leaves it out."""
+    return {
+        str(values["name"]): values["elem"]
+        for kind, values in objects
+        if kind == "set"
+        and "elem" in values
+        and {*values.get("flags", ())} <= {"interval", "constant"}
+    }
+
+
+def _met(family: str) -> _Matched:
+    """Return the packets that chains of a family meet; those of a bridge may meet any."""
+    versions = _VERSIONS.get(family)
+    met = addresses(map(interval, versions)) if versions else ALL_ADDRESSES
+    return _Matched(certain=family != "bridge", sources=met, destinations=met)
+
+
+def _gate(
+    table: str, chain: Mapping[str, Any], where: _Matched, reader: _Reader, lies: _Lying
+) -> Gate:
+    """Return the rules of a base chain that meets packets `where`; its policy is the last."""
+    rules: list[GateRule] = []
     answered: int | None = None
     try:
-        for rule in reader.of_chain(name, _Matched(), 0):
+        for rule in reader.of_chain(str(chain["name"]), where):
             if reader.established and answered is None:
                 answered = len(rules)
-            rules.append(rule)
+            rules += _on(rule, chain, lies)
     except _UnknownError:
-        return (_Matched(certain=False).rule(accepts=False),), None
-    if reader.established and answered is None:
-        answered = len(rules)
-    return tuple(rules), answered
+        unknown = replace(where, certain=False)
+        rules = [
+            one
+            for accepts in (False, True)
+            for one in _on(unknown.rule(accepts=accepts), chain, lies)
+        ]
+        answered = None
+    else:
+        if reader.established and answered is None:
+            answered = len(rules)
+    if chain.get("policy") == "drop":
+        rules += _on(where.rule(accepts=False), chain, lies)
+    return Gate(
+        name=f"chain {chain['name']} of table {table}",
+        why="it may drop what our rules permit",
+        subject=f"{table} {chain['name']}",
+        rules=tuple(rules),
+        answered=answered,
+    )
+
+
+def _on(rule: GateRule, chain: Mapping[str, Any], lies: _Lying) -> Iterator[GateRule]:
+    """Yield a rule for the interfaces that its chain is for, and for those that lie on them."""
+    named = chain.get("dev")
+    if not named or chain["hook"] not in _PASSING:
+        yield rule
+        return
+    own = frozenset([named] if isinstance(named, str) else map(str, named))
+    entering = chain["hook"] == "ingress"
+    held = frozenset(rule.enters if entering else rule.leaves)
+    for names, certain in ((own, rule.certain), (lies.on(own) - own, False)):
+        if both := tuple(sorted(names & held if held else names)):
+            one = replace(rule, certain=certain)
+            yield replace(one, enters=both) if entering else replace(one, leaves=both)
+
+
+def _digest(
+    table: str,
+    chain: Mapping[str, Any],
+    objects: Sequence[tuple[str, Mapping[str, Any]]],
+    lines: Mapping[str, list[Any]],
+) -> str:
+    """Return a digest of a base chain, of all that it leads to, and of the sets named there."""
+    told = {name: json.dumps(rules) for name, rules in lines.items()}
+    waiting, seen = [str(chain["name"])], {str(chain["name"])}
+    while waiting:
+        text = told.get(waiting.pop(), "")
+        more = {one for one in told if f'"target": {json.dumps(one)}' in text} - seen
+        seen |= more
+        waiting += more
+    around = "".join(told.get(one, "") for one in seen)
+    held = [
+        values
+        for kind, values in objects
+        if kind == "table" or (kind in ("set", "map") and f'"@{values.get("name")}"' in around)
+    ]
+    rules = [[name, lines.get(name, [])] for name in sorted(seen)]
+    return digest_of([table, hook_of(chain), rules, held])
 
 
 class _Reader:
-    """Reads the rules of one table; `established` is whether a rule has accepted replies."""
+    """Reads the rules of one table for a hook, of packets `where` they meet them.
 
-    def __init__(self, lines: Mapping[str, list[Any]], sets: Mapping[str, Any]) -> None:
+    `established` is whether a rule has accepted replies.
+    """
+
+    def __init__(
+        self, lines: Mapping[str, list[Any]], sets: Mapping[str, Any], hook: str, where: _Matched
+    ) -> None:
         self._lines = lines
         self._sets = sets
+        self._hook = hook
+        self._where = where
         self.established = False
         self._count = 0
 
-    def of_chain(self, name: str, within: _Matched, depth: int) -> Iterator[GateRule]:
+    def of_chain(self, name: str, within: _Matched, depth: int = 0) -> Iterator[GateRule]:
         """Yield the rules of a chain that packets reach that are `within` something.
+
+        Where a rule lets some of them leave the chain, those after it match for certain no more.
 
         Raises:
             _UnknownError: there are too many of them.
@@ -175,36 +321,65 @@ class _Reader:
             self._count += 1
             if self._count > _MOST:
                 raise _UnknownError
-            yield from self._of_rule(cast("list[Any]", statements), within, depth)
+            leaving = yield from self._of_rule(cast("list[Any]", statements), within, depth)
+            if leaving is within:
+                return
+            if leaving is not None:
+                within = replace(within, certain=False)
 
-    def _of_rule(self, statements: list[Any], within: _Matched, depth: int) -> Iterator[GateRule]:
-        found = within
-        for statement in statements:
+    def _of_rule(
+        self, statements: list[Any], within: _Matched, depth: int
+    ) -> Generator[GateRule, None, _Matched | None]:
+        """Yield what a rule decides, and return what of it leaves its chain, None for nothing."""
+        found, leaving = within, None
+        for at, statement in enumerate(statements):
             ((kind, value),) = cast("dict[str, Any]", statement).items()
             if kind == "match":
                 found = self._narrowed(found, value)
-            elif kind in ("accept", "drop", "reject"):
-                yield from self._verdict(found, json.dumps(statements), accepts=kind == "accept")
-                return
-            elif kind in ("jump", "goto"):
-                yield from self.of_chain(str(value["target"]), found, depth + 1)
-                if kind == "goto":  # what its chain does not decide ends with the base chain
-                    yield replace(found, certain=False).rule(accepts=False)
-                    return
-            elif kind not in _IDLE:
+            elif kind in _VERDICTS:
+                left = yield from self._verdict(found, kind, value, depth)
+                return leaving or left
+            elif kind == "vmap" and (cases := _cases(value)):
+                for match, verdict, target in cases:
+                    one = self._narrowed(found, match)
+                    left = yield from self._verdict(one, verdict, target, depth)
+                    leaving = leaving or left
+            elif kind in _COUNTING or (kind == "xt" and _matches(value, statements[at + 1 :])):
+                found = replace(found, certain=False)
+            elif kind not in _IDLE and not (kind == "xt" and value and value["name"] in _LETTING):
                 found = replace(found, certain=False)
                 if self._may_drop(kind, value):
                     yield found.rule(accepts=False)
+                yield found.rule(accepts=True)
+        return leaving
 
-    def _verdict(self, found: _Matched, text: str, *, accepts: bool) -> Iterator[GateRule]:
+    def _verdict(
+        self, found: _Matched, kind: str, value: Any, depth: int
+    ) -> Generator[GateRule, None, _Matched | None]:
+        """Yield what a verdict decides, and return what of it leaves the chain."""
+        if kind in ("jump", "goto"):
+            yield from self.of_chain(str(value["target"]), found, depth + 1)
+        if kind in ("goto", "return"):
+            usual = found.states is not None and "untracked" not in found.states
+            return None if usual else found  # no packet that asks for something new leaves
+        if kind in ("accept", "drop", "reject"):
+            yield from self._decided(found, accepts=kind == "accept")
+        return None
+
+    def _decided(self, found: _Matched, *, accepts: bool) -> Iterator[GateRule]:
         """Yield a rule; one for connections of other states than usual ones accepts nothing new."""
-        if found.normal:
+        states = found.states
+        if states is None:
             yield found.rule(accepts=accepts)
-        elif not accepts:
-            if '"invalid"' not in text or '"established"' in text:
+            return
+        if not accepts:
+            if "invalid" not in states or "established" in states:
                 yield replace(found, certain=False).rule(accepts=False)
-        elif found == _Matched(normal=False) and '"established"' in text:
+            return
+        if found == replace(self._where, states=states) and "established" in states:
             self.established = True
+        if "untracked" in states:
+            yield replace(found, certain=False).rule(accepts=True)
 
     def _may_drop(self, kind: str, value: Any) -> bool:
         """Whether a statement that is not understood may end in a drop, by itself or its chains."""
@@ -234,15 +409,17 @@ class _Reader:
         ((kind, of),) = left.items()
         key = str(of.get("key") or of.get("field"))
         if kind == "meta" and key in ("iifname", "iif"):
-            return replace(found, enters=self._interfaces(found.enters, right))
+            sure = found.certain and self._hook not in _LEAVING
+            return replace(found, certain=sure, enters=self._interfaces(found.enters, right))
         if kind == "meta" and key in ("oifname", "oif"):
-            return replace(found, leaves=self._interfaces(found.leaves, right))
+            sure = found.certain and self._hook not in _ENTERING
+            return replace(found, certain=sure, leaves=self._interfaces(found.leaves, right))
         if kind == "ct" and key == "state":
-            states = set(self._values(right))
+            states = frozenset(map(str, self._values(right)))
             if "new" in states:
                 whole = self.established or "established" in states
                 return replace(found, certain=found.certain and whole)
-            return replace(found, normal=False)
+            return replace(found, states=states & (found.states or states))
         spoken = (kind, of.get("protocol"), key)
         if spoken in _PROTOCOLS:
             listed = together([_protocol(one) for one in self._values(right)])
@@ -300,3 +477,24 @@ def _span(value: Any) -> tuple[int, int]:
         first, last = cast("dict[str, Any]", value)["range"]
         return int(first), int(last)
     return int(value), int(value)
+
+
+def _cases(value: Any) -> list[tuple[dict[str, Any], str, Any]] | None:
+    """Return a map's cases, each a match, a verdict and its target; None for what is no list."""
+    try:
+        found: list[tuple[dict[str, Any], str, Any]] = []
+        for key, verdict in value["data"]["set"]:
+            ((kind, target),) = verdict.items()
+            if isinstance(key, dict) and "elem" in key:
+                return None
+            found.append(({"op": "==", "left": value["key"], "right": key}, kind, target))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+    return found
+
+
+def _matches(value: Any, rest: Sequence[Any]) -> bool:
+    """Whether a statement of iptables is a match, with `rest` after it; its action is the last."""
+    if value:
+        return bool(value.get("type") == "match")
+    return any(kind in _VERDICTS for one in rest for kind in one)

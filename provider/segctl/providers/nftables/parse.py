@@ -10,7 +10,7 @@ from segctl.model.policy import FirewallZone, Policy
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
-from segctl.providers.nftables import functions, names, versions
+from segctl.providers.nftables import forwarding, functions, names, versions
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
 from segctl.providers.nftables.document import Document, load
@@ -77,9 +77,10 @@ def _parse(document: bytes) -> NftLive:
                 f"{link['ifname']} {link['master']}" for link in links if "master" in link
             ),
         },
-        gates=tuple(gates(host)),
+        gates=(*forwarding.gates(host.forwarding or ""), *gates(host)),
         counts={"rule": len(meaning.policy.rules)},
         findings=(
+            *forwarding.findings(host.forwarding or ""),
             *foreign_findings(host),
             *_debris(meaning.debris),
             *loading(host, table),

@@ -102,6 +102,7 @@ class NftSession(Pushing):
             body=(self._told(answers, "body") or "").partition(" ")[0],
             loads=self._told(answers, "loads"),
             needs=self._told(answers, "needs"),
+            forwarding=self._told(answers, "forwarding"),
             elements=elements,
         ).dump()
 

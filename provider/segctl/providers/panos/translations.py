@@ -2,7 +2,8 @@
 
 Source: vendor's networking guide, NAT Policy Overview: security rules are matched with the
 addresses before translation and the zone after it; a static source translation that is
-bi-directional also translates what is sent to the translated address.
+bi-directional also translates what is sent to the translated address. Of NAT64 the address behind
+the prefix is the last 32 bits of the one that was sent to (RFC 6052), of which nothing is read.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ def translations(entry: Element, origin: str) -> Iterator[Translation]:
         destinations=listed(entry, "destination"),
         services=(said(entry, "service") or ANY,),
     )
+    if said(entry, "nat-type") == "nat64":
+        inside = said(entry, f"{_TRANSLATED[0]}/translated-address")  # else the prefix has it
+        yield Translation(rule=rule, to=(inside or ANY,), across=True)
+        return
     for tag in _TRANSLATED:
         if to := said(entry, f"{tag}/translated-address"):
             port = said(entry, f"{tag}/translated-port")
