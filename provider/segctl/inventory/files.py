@@ -249,10 +249,6 @@ def vault_password(path: Path, vault_id: str = "") -> Secret:
     full = path.expanduser()
     if not full.is_file():
         raise problem(name, "the vault password file does not exist")
-    try:
-        storage.check(full)
-    except OSError as error:
-        raise problem(name, f"the vault password file cannot be used: {error.strerror}") from error
     if os.access(full, os.X_OK):
         client = bool(vault_id) and full.stem.endswith("-client")
         password = _run_password_script(full, ["--vault-id", vault_id] if client else [])
@@ -267,7 +263,7 @@ def _password_in(path: Path) -> str:
     try:
         text = storage.read(path).decode()
     except OSError as error:
-        raise problem(str(path), f"cannot be read: {error.strerror}") from error
+        raise _refused_password(path, error) from error
     except UnicodeDecodeError as error:
         raise problem(str(path), "the vault password file is not UTF-8 text") from error
     if is_encrypted(text):
@@ -275,11 +271,21 @@ def _password_in(path: Path) -> str:
     return text.strip()
 
 
+def _refused_password(path: Path, error: OSError) -> InventoryError:
+    return problem(str(path), f"the vault password file cannot be used: {error.strerror}")
+
+
 def _run_password_script(path: Path, words: Sequence[str]) -> str:
     from segctl.system.children import CHILD_VARIABLES, run_child
 
     try:
-        done = run_child([str(path.absolute()), *words], timeout=_TIMEOUT, of_user=())
+        fixed = storage.program(path)
+    except OSError as error:
+        raise _refused_password(path, error) from error
+    try:
+        done = run_child(
+            [str(path.absolute()), *words], timeout=_TIMEOUT, of_user=(), program=str(fixed)
+        )
     except ChildError as error:
         hint = "remove the executable bit if it is a plain file"
         raise problem(str(path), f"the vault password script: {error}", hint) from error
