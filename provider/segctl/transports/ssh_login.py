@@ -274,7 +274,7 @@ def _left(target: Target, until: float) -> float:
 
 def _log_in(target: Target, device_type: str, proof: _Proof, key: Any, until: float) -> Any:
     sock = _dial(target, until)
-    connection = _connection(target, device_type, proof, key, sock, _left(target, until))
+    connection = _connection(target, device_type, proof, key, sock, seconds=_left(target, until))
     try:
         _establish(target, connection, sock, proof, until)
     except BaseException:
@@ -284,8 +284,14 @@ def _log_in(target: Target, device_type: str, proof: _Proof, key: Any, until: fl
     return connection
 
 
-def _connection(  # noqa: PLR0917 - each of another type
-    target: Target, device_type: str, proof: _Proof, key: Any, sock: socket.socket, seconds: float
+def _connection(
+    target: Target,
+    device_type: str,
+    proof: _Proof,
+    key: Any,
+    sock: socket.socket,
+    *,
+    seconds: float,
 ) -> Any:
     """Return a connection of netmiko, not yet established."""
     from netmiko.ssh_dispatcher import ssh_dispatcher
