@@ -343,7 +343,9 @@ def answers(birds: Canaries) -> list[dict[str, tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("code", [0, 1, 127])
-def test_nothing_that_a_gateway_answers_is_in_its_transcript_or_a_snapshot(tmp_path: Path, code: int) -> None:
+def test_nothing_that_a_gateway_answers_is_in_its_transcript_or_a_snapshot(
+    tmp_path: Path, code: int
+) -> None:
     birds = Canaries()
     todo = answers(birds)
 
