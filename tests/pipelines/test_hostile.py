@@ -86,6 +86,14 @@ def filters(clone: Path, mark: Path) -> None:
     (clone / ".gitconfig").write_text(f'[filter "evil"]\n\tclean = "env > {mark}"\n', "utf-8")
 
 
+def a_link(target: str, name: str = "inventory/zz.yml") -> Callable[[Path, Path], None]:
+    def attack(clone: Path, mark: Path) -> None:
+        mark.write_text("[kanarie-0815]\nkanarie-0815 ansible_network_os=nftables\n", "utf-8")
+        (clone / name).symlink_to(target.format(mark=mark))
+
+    return attack
+
+
 def reports_of_its_own(clone: Path, mark: Path) -> None:
     """A folder of reports with a plan that nobody made, and one that leads out of the checkout."""
     mark.write_text("a file of the runner\n", encoding="utf-8")
@@ -170,3 +178,26 @@ def test_reports_are_of_the_job_and_not_of_the_checkout(
     (comment,) = pipeline.forge.bodies("<!-- segctl:plan:plant -->")
     assert "a file of the runner" not in comment.body
     assert ("1 problem in the inventory" in comment.body) != valid
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("{mark}", "inventory/zz"),
+        ("{mark}", "inventory/group_vars/all.yml"),
+        ("/proc/self/environ", "inventory/zz.yml"),
+        ("../.git/config", "inventory/zz"),
+        ("/etc", "inventory/group_vars/all"),
+    ],
+)
+def test_links_out_of_the_repository_are_not_followed(
+    pipeline: Pipeline, tmp_path: Path, target: str, name: str
+) -> None:
+    """What is wrong with a file would be told, and what it holds with it."""
+    ran = request(pipeline, a_link(target, name), tmp_path / "marked")
+    assert not ran.ok
+    assert f"{name}: is a link, or behind one, that leads out of its repository" in ran.log
+    (comment,) = pipeline.forge.bodies("<!-- segctl:plan:plant -->")
+    for text in (ran.log, comment.body):
+        assert "kanarie" not in text
+        assert "passwd" not in text
