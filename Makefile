@@ -106,15 +106,17 @@ OLDEST := $(addprefix tests/unit/,drift notify panos planning protocols signing 
   transports) tests/unit/observe/test_sources.py tests/cli/test_bad_linux.py \
   $(addprefix tests/cli/test_executors.py::test_,every_executor_gives_the_same \
   workers_are_reached_over_tls_with_certificates_on_both_sides)
+# no test asks the keyring of whoever runs them
+SILENT_KEYRING := PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring
 oldest: system
 	rm -rf build/oldest
 	$(PYTHON) -m venv build/oldest
 	build/oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/oldest/bin/python tests/support/dependencies.py floors > build/floors.txt
 	build/oldest/bin/python -m pip install --quiet --constraint build/floors.txt \
-	  --group pytest ".[dask,postgresql,zstd]"
+	  --group pytest ".[dask,keyring,postgresql,zstd]"
 	build/oldest/bin/segctl demo >/dev/null
-	build/oldest/bin/pytest -n $(JOBS) -p no:cacheprovider $(OLDEST)
+	$(SILENT_KEYRING) build/oldest/bin/pytest -n $(JOBS) -p no:cacheprovider $(OLDEST)
 
 # fails on a link or an anchor that leads nowhere
 docs: $(VENV)/.test

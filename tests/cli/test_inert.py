@@ -17,7 +17,7 @@ from segctl.notify.templates import FORMS as NOTICES
 from segctl.report.register import KINDS
 from segctl.system.inert import yaml_text
 from segctl_mocks.panos.device import PanosDevice
-from support.hostile import MARKS, steering
+from support.hostile import COMMANDS, MARKS, commanding, steering
 from support.receiver import receiver
 from support.records import hostile_records
 from support.witnessed import HOUR, entry, give, session
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TEXT = "".join(one for one in MARKS if ord(one) > 0x7E and not 0xD800 <= ord(one) < 0xE000)
 #: As much of it as an inventory takes.
 WORD = TEXT.translate(dict.fromkeys(map(ord, "\x7f\x85\x9b\u2028\u2029")))
+#: What names and texts of devices hold besides.
+TEXT += "".join(COMMANDS[::4])
 FORM = [f"--{name}={name}.out" for name in FORMS]
 FOLDERS = "snapshots"
 
@@ -293,6 +295,7 @@ def test_no_form_of_any_command_steers_its_reader(hostile: Plant) -> None:
                 out, err = hostile.capsys.readouterr()
                 assert not steering(out), (words, more)
                 assert not steering(err), (words, more)
+                assert not commanding(out + err), (words, more)
                 assert "internal" not in err, (words, err)
                 if more:
                     assert [json.loads(out)] if more == ["--json"] else out, words

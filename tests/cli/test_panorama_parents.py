@@ -59,6 +59,40 @@ def test_profiles_of_the_group_and_of_shared_can_be_named(behind: Plant, place: 
     assert "No changes" in behind("plan")
 
 
+def below_a_parent(plant: Plant, content: str) -> None:
+    """Give the group a parent with this content."""
+    panorama = plant.mocks.panorama
+    entry = f"<entry name='site'>{content}</entry>"
+    panorama.edit("set", f"{DEVICE}/device-group", entry, admin="admin", commit=True)
+    below = "<entry name='OT'><new-parent-dg>site</new-parent-dg></entry>"
+    for params in (
+        {"type": "op", "cmd": f"<request><move-dg>{below}</move-dg></request>"},
+        {"type": "commit", "cmd": "<commit/>"},
+    ):
+        answer = panorama.handle({**params, "key": panorama.key("admin")}).content()
+        assert b"enqueued" in answer
+        panorama.device.settle()
+
+
+def test_what_a_rule_of_a_parent_opens_is_undeclared(behind: Plant) -> None:
+    """The firewalls get it before those of the group."""
+    behind("apply", "--auto-approve")
+    assert behind.json("drift")["devices"]
+    entry = rule("opens", enter="SUPV", leave="CELL1")
+    rules = f"<pre-rulebase><security><rules>{entry}</rules></security></pre-rulebase>"
+    below_a_parent(behind, rules)
+    told = json.dumps(behind.json("drift", code=2)["devices"])
+    assert "device group site pre-rule opens" in told
+
+
+def test_a_name_of_a_parent_with_other_content_is_an_error(behind: Plant) -> None:
+    entry = address("plant.supervisory.scada1", "10.9.9.9")
+    below_a_parent(behind, f"<address>{entry}</address>")
+    done = behind.run("plan")
+    assert done.returncode == 1
+    assert "device group site has address plant.supervisory.scada1 already" in done.stderr
+
+
 ANCESTORS = f"{DEVICE}/deviceconfig/setting/management"
 WIN = "<ancestor-objects-take-precedence>yes</ancestor-objects-take-precedence>"
 

@@ -86,6 +86,30 @@ def filters(clone: Path, mark: Path) -> None:
     (clone / ".gitconfig").write_text(f'[filter "evil"]\n\tclean = "env > {mark}"\n', "utf-8")
 
 
+def a_link(target: str, name: str = "inventory/zz.yml") -> Callable[[Path, Path], None]:
+    def attack(clone: Path, mark: Path) -> None:
+        mark.write_text("[kanarie-0815]\nkanarie-0815 ansible_network_os=nftables\n", "utf-8")
+        (clone / name).symlink_to(target.format(mark=mark))
+
+    return attack
+
+
+def reports_of_its_own(clone: Path, mark: Path) -> None:
+    """A folder of reports with a plan that nobody made, and one that leads out of the checkout."""
+    mark.write_text("a file of the runner\n", encoding="utf-8")
+    folder = clone / "segctl-reports"
+    folder.mkdir()
+    (folder / "plan.md").symlink_to(mark)
+    (folder / "plan.html").symlink_to(mark)
+    (folder / "validate.sarif").write_text('{"forged": true}', encoding="utf-8")
+
+
+def a_link_of_reports(clone: Path, mark: Path) -> None:
+    mark.mkdir()
+    (mark / "plan.md").write_text("a file of the runner\n", encoding="utf-8")
+    (clone / "segctl-reports").symlink_to(mark)
+
+
 def request(pipeline: Pipeline, attack: Callable[[Path, Path], None], mark: Path) -> Ran:
     """Open a pull request that holds a change and an attack; return what its job did."""
     pipeline.git("checkout", "--quiet", "-b", "feature")
@@ -131,3 +155,49 @@ def test_what_need_not_be_run_is_not(
         assert intent["git_commit"] == ""
     else:
         assert intent["git_commit"] == pipeline.git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("attack", [reports_of_its_own, a_link_of_reports])
+@pytest.mark.parametrize("valid", [True, False])
+def test_reports_are_of_the_job_and_not_of_the_checkout(
+    pipeline: Pipeline, tmp_path: Path, attack: Callable[[Path, Path], None], *, valid: bool
+) -> None:
+    """Neither is a file of the runner written to, or shown where the job has no plan."""
+
+    def both(clone: Path, mark: Path) -> None:
+        attack(clone, mark)
+        if not valid:
+            (clone / "inventory/zz.yml").write_text("all: 1\n", encoding="utf-8")
+
+    mark = tmp_path / "marked"
+    ran = request(pipeline, both, mark)
+    assert ran.ok == valid, ran.log
+    held = mark / "plan.md" if mark.is_dir() else mark
+    assert held.read_text(encoding="utf-8") == "a file of the runner\n"
+    assert not mark.is_dir() or [path.name for path in mark.iterdir()] == ["plan.md"]
+    (comment,) = pipeline.forge.bodies("<!-- segctl:plan:plant -->")
+    assert "a file of the runner" not in comment.body
+    assert ("1 problem in the inventory" in comment.body) != valid
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("{mark}", "inventory/zz"),
+        ("{mark}", "inventory/group_vars/all.yml"),
+        ("/proc/self/environ", "inventory/zz.yml"),
+        ("../.git/config", "inventory/zz"),
+        ("/etc", "inventory/group_vars/all"),
+    ],
+)
+def test_links_out_of_the_repository_are_not_followed(
+    pipeline: Pipeline, tmp_path: Path, target: str, name: str
+) -> None:
+    """What is wrong with a file would be told, and what it holds with it."""
+    ran = request(pipeline, a_link(target, name), tmp_path / "marked")
+    assert not ran.ok
+    assert f"{name}: is a link, or behind one, that leads out of its repository" in ran.log
+    (comment,) = pipeline.forge.bodies("<!-- segctl:plan:plant -->")
+    for text in (ran.log, comment.body):
+        assert "kanarie" not in text
+        assert "passwd" not in text

@@ -88,7 +88,9 @@ class Canaries:
         return {place for bird, place in self.places.items() if bird in text}
 
 
-def planted(node: Node, place: str, birds: Canaries, depth: int = 0) -> Element:
+def planted(
+    node: Node, place: str, birds: Canaries, depth: int = 0, *, platform: str = schema.FIREWALL
+) -> Element:
     """Return an element with a canary in every leaf that the mock's schema knows below it."""
     made = etree.Element(node.tag if node.tag != "*" else "opaque")
     if node.kind in ("leaf", "opaque"):
@@ -97,19 +99,21 @@ def planted(node: Node, place: str, birds: Canaries, depth: int = 0) -> Element:
         etree.SubElement(made, "member").text = birds.at(f"{place}/member")
     elif node.kind == "entries":
         entry = etree.SubElement(made, "entry", name=birds.at(f"{place}/@name"))
-        _fill(entry, node.entry, f"{place}", birds, depth)
+        _fill(entry, node.entry, f"{place}", birds, depth, platform)
     else:
-        _fill(made, node, place, birds, depth)
+        _fill(made, node, place, birds, depth, platform)
     return made
 
 
-def _fill(made: Element, node: Node, place: str, birds: Canaries, depth: int) -> None:
+def _fill(
+    made: Element, node: Node, place: str, birds: Canaries, depth: int, platform: str
+) -> None:
     if not node.children or depth > 12:
         made.text = birds.at(place)
     for tag, child in node.children.items():
-        if not child.is_of(schema.FIREWALL):
+        if not child.is_of(platform):
             continue
-        inner = planted(child, f"{place}/{tag}", birds, depth + 1)
+        inner = planted(child, f"{place}/{tag}", birds, depth + 1, platform=platform)
         inner.tag = tag
         made.append(inner)
     if node.loose:

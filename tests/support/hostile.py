@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import partial
 from itertools import cycle
@@ -151,6 +152,19 @@ _UNSEEN = {
     *range(0xFE00, 0xFE10),
     *range(0xE0000, 0xE1000),
 }
+
+
+#: What runners of pipelines take for commands in the log of a job.
+COMMANDS = (
+    *("::error::x", "::add-mask::a", "::stop-commands::x", "::set-output name=code::0"),
+    *("##[error]x", "##[add-mask]a", "##vso[task.setvariable variable=a]b", "##teamcity[x]"),
+)
+_COMMANDS = re.compile(r"(?i)##(?:\[|vso\[|teamcity\[)|::(?:add|stop|set|save|error)-?")
+
+
+def commanding(text: str) -> list[str]:
+    """Return what of a text a runner would take for the beginning of a command."""
+    return _COMMANDS.findall(text)
 
 
 def steering(text: str) -> list[str]:

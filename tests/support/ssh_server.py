@@ -128,7 +128,8 @@ class Manners(paramiko.ServerInterface):  # type: ignore[misc] # the base is unt
         sent = _sent(channel)
 
         def work() -> None:
-            while _sent(channel) == sent:  # the answer to the request goes first
+            line = channel.get_transport()
+            while line.is_active() and _sent(channel) == sent:  # its answer goes first
                 time.sleep(_STEP)
             with suppress(OSError, EOFError, paramiko.SSHException):
                 self.behave(visit)

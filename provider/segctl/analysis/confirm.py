@@ -100,6 +100,14 @@ def _without(policy: Policy, idle: frozenset[str]) -> Policy:
 
 
 def _active(schedule: Schedule, minute: int) -> bool:
+    """Return whether a schedule applies; one whose hours are not understood does, as ever."""
+    try:
+        return _within(schedule, minute)
+    except ValueError:
+        return True
+
+
+def _within(schedule: Schedule, minute: int) -> bool:
     day, now = divmod(minute, 24 * 60)
     for name, hours in schedule.windows:
         for window in hours:

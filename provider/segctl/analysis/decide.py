@@ -136,10 +136,14 @@ def _service_matches(
 
 
 def _ports(service: Service) -> tuple[str, list[tuple[int, int]]]:
+    """Return a service's protocol and ports; ports that are not understood match nothing."""
     ranges: list[tuple[int, int]] = []
     for part in service.ports.split(","):
         first, _, last = part.partition("-")
-        ranges.append((int(first), int(last or first)))
+        try:
+            ranges.append((int(first), int(last or first)))
+        except ValueError:
+            return service.protocol, []
     return service.protocol, ranges
 
 

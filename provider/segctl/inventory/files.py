@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, is_encrypted
@@ -52,6 +53,7 @@ def read_as_written(path: str) -> str:
         InventoryError: the file cannot be read or decoded.
 
     """
+    _refuse_link_out(path)
     try:
         with open(path, "rb", buffering=0, opener=_opened) as file:
             found = os.fstat(file.fileno())
@@ -66,6 +68,42 @@ def read_as_written(path: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise InventoryError((_encoding_problem(path, data, error),)) from error
+
+
+def leads_out(path: str) -> bool:
+    """Tell whether a file of a repository is in fact one outside of it, or of git's own.
+
+    Somebody may have put the link there who may write to the repository, but not read the files of
+    whoever reads it; and messages quote what they are about.
+    """
+    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - paths are text, for speed
+    real, top = _placed(folder)
+    if not top:
+        return False
+    linked = os.path.islink(path)  # noqa: PTH114 - as above
+    found = os.path.realpath(path) if linked else os.path.join(real, name)  # noqa: PTH118 - as above
+    within = f"{top}/"
+    inner = found.removeprefix(within)
+    return found != top and (inner == found or ".git" in inner.split("/"))
+
+
+def _refuse_link_out(path: str) -> None:
+    if leads_out(path):
+        raise problem(
+            path,
+            "is a link, or behind one, that leads out of its repository",
+            "name the file itself with -i or -e @FILE, or put it into the repository",
+        )
+
+
+@lru_cache(maxsize=4096)
+def _placed(folder: str) -> tuple[str, str]:
+    """Return where a folder really is, and the top of the repository it was named in, if any."""
+    above = folder
+    while not os.path.lexists(os.path.join(above, ".git")):  # noqa: PTH118 - as above
+        if above == (above := os.path.dirname(above)):  # noqa: PTH120 - as above
+            return "", ""
+    return os.path.realpath(folder), os.path.realpath(above)
 
 
 def _opened(path: str, flags: int) -> int:
@@ -124,6 +162,7 @@ def list_folder(path: str) -> Folder | None:
     """
     entries: dict[str, bool] = {}
     unusable: dict[str, str] = {}
+    _refuse_link_out(path)
     try:
         with os.scandir(path) as found:
             for entry in found:
@@ -249,10 +288,6 @@ def vault_password(path: Path, vault_id: str = "") -> Secret:
     full = path.expanduser()
     if not full.is_file():
         raise problem(name, "the vault password file does not exist")
-    try:
-        storage.check(full)
-    except OSError as error:
-        raise problem(name, f"the vault password file cannot be used: {error.strerror}") from error
     if os.access(full, os.X_OK):
         client = bool(vault_id) and full.stem.endswith("-client")
         password = _run_password_script(full, ["--vault-id", vault_id] if client else [])
@@ -267,7 +302,7 @@ def _password_in(path: Path) -> str:
     try:
         text = storage.read(path).decode()
     except OSError as error:
-        raise problem(str(path), f"cannot be read: {error.strerror}") from error
+        raise _refused_password(path, error) from error
     except UnicodeDecodeError as error:
         raise problem(str(path), "the vault password file is not UTF-8 text") from error
     if is_encrypted(text):
@@ -275,11 +310,21 @@ def _password_in(path: Path) -> str:
     return text.strip()
 
 
+def _refused_password(path: Path, error: OSError) -> InventoryError:
+    return problem(str(path), f"the vault password file cannot be used: {error.strerror}")
+
+
 def _run_password_script(path: Path, words: Sequence[str]) -> str:
     from segctl.system.children import CHILD_VARIABLES, run_child
 
     try:
-        done = run_child([str(path.absolute()), *words], timeout=_TIMEOUT, of_user=())
+        fixed = storage.program(path)
+    except OSError as error:
+        raise _refused_password(path, error) from error
+    try:
+        done = run_child(
+            [str(path.absolute()), *words], timeout=_TIMEOUT, of_user=(), program=str(fixed)
+        )
     except ChildError as error:
         hint = "remove the executable bit if it is a plain file"
         raise problem(str(path), f"the vault password script: {error}", hint) from error

@@ -29,6 +29,7 @@ from urllib.request import (
 
 from segctl.model.durations import format_duration
 from segctl.model.errors import DeliveryError
+from segctl.system.certificates import verifying
 from segctl.system.proxies import proxies
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ def send(
         DeliveryError: the request was not accepted; the message shows only the address's host.
     """
     parts = _split(url)
+    try:
+        trusted = verifying()
+    except OSError as error:
+        raise DeliveryError(f"{name_of(url)}: cannot use the store of CAs: {error}") from error
     headers = {**_authorization(parts), **headers}
     if (private or "Authorization" in headers) and parts.scheme != "https" and not _here(parts):
         raise DeliveryError(f"{name_of(url)}: a secret is never sent over plain HTTP: use https")
@@ -96,7 +101,7 @@ def send(
     opener = build_opener(
         _NoRedirect,
         ProxyHandler(proxies(parts.hostname or "", port, os.environ)),
-        HTTPSHandler(context=ssl.create_default_context()),
+        HTTPSHandler(context=trusted),
     )
     problem = ""
     for pause in (*pauses, None):

@@ -120,12 +120,13 @@ def verify(data: bytes, file: Path, keys: Path, now: datetime) -> tuple[Signer, 
     `keys`.
 
     Raises:
-        SignatureError: it is not signed, was changed, or was not signed by a trusted key.
+        SignatureError: it is not signed, was changed, was not signed by a trusted key, or others
+            could decide which keys are trusted.
     """
     from segctl.signing.trusted import read_trusted
 
     try:
-        text = _content(keys)
+        text = storage.read(keys, lambda status: _check_size(keys, status))
     except OSError as error:
         raise SignatureError(f"cannot read the trusted keys {keys}: {error.strerror}") from error
     trusted = read_trusted(text, keys)

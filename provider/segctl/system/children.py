@@ -79,6 +79,7 @@ def run_child(
     variables: Mapping[str, str] | None = None,
     of_user: Sequence[str] | None = None,
     most_output: int = MOST_OUTPUT,
+    program: str = "",
 ) -> Ended:
     """Run a program to its end.
 
@@ -90,18 +91,20 @@ def run_child(
         of_user: for a program named by the user: the variables that its kind also needs.
             The variables listed in `SEGCTL_CHILD_VARIABLES` are then passed on, too.
         most_output: bytes of standard output and standard error after which it is killed.
+        program: the absolute path of the program itself, if the first word is a link to it.
 
     Raises:
         ChildTimeoutError: it did not end in time.
         ChildError: it is not installed, does not run, or prints too much.
     """
     name = words[0]
-    program = find_program(name)
-    if program is None:
+    found = find_program(name)
+    if found is None:
         raise ChildError(f"{name} is not installed or not executable")
     try:
         child = subprocess.Popen(  # no shell; the words come from us or the user
-            [program, *words[1:]],
+            [found, *words[1:]],
+            executable=program or found,
             cwd=folder,
             env={**_environment(of_user), **(variables or {})},
             stdin=subprocess.DEVNULL,

@@ -2,11 +2,14 @@ r"""Makes text from devices and files inert, once for each output form.
 
 A name or a message of a device may contain characters that control a terminal, change the reading
 direction, or are invisible. In every output form, such a character is written as an escape:
-``\x1b``, ``\u202e``. Documents stay exact: a program that reads JSON or YAML gets the character
-itself.
+``\x1b``, ``\u202e``. So is the first sign of what the runner of a pipeline would take for a command
+in the log of a job: ``\x23#[add-mask]``. Documents stay exact: a program that reads JSON or YAML
+gets the character itself.
 
 Sources: Unicode 15, general categories Cc, Cf, Cs, Co, Zl, Zp and Zs, and the property
 Default_Ignorable_Code_Point of DerivedCoreProperties.txt (of which variation selectors are a part).
+Commands to runners: ``ActionCommand`` of GitHub's runner (``::`` after blanks, ``##[`` anywhere),
+logging commands of Azure Pipelines, service messages of TeamCity.
 """
 
 from __future__ import annotations
@@ -34,12 +37,23 @@ _STEERS: Final = re.compile(
 
 #: So many pieces of JSON, each a few characters, make a block.
 _PIECES: Final = 10_000
+#: Where what reads a job's log begins to take a text for a command to itself, anywhere in a line
+#: (GitHub, Azure Pipelines, TeamCity) or at its beginning (GitHub); a line may be broken anywhere.
+_COMMANDS: Final = re.compile(
+    r"#(?=#(?:\[|vso\[|teamcity\[))"
+    r"|:(?=:(?:add-|debug|echo|endgroup|error|group|internal-|notice|remove-|save-|set-|stop-"
+    r"|warning))",
+    re.IGNORECASE,
+)
+
 #: Where a formula begins, in a cell or in what a spreadsheet may take for one.
 _FORMULA: Final = re.compile(r"((?:^|;)[ \"]*+)(?=[-=+@\uff0d\uff1d\uff0b\uff20])")
 
 
 def printable(text: str, *, keep: str = "") -> str:
     r"""Return `text` on one line, unprintable characters escaped; `keep` (say a tab) stays."""
+    if "##" in text or "::" in text:
+        text = _COMMANDS.sub(_spelled, text)
     if text.isascii() and text.isprintable():
         return text
     escaped = _STEERS.sub(lambda found: _escape(found[0], keep), text)
@@ -50,6 +64,10 @@ def printable(text: str, *, keep: str = "") -> str:
 
 def _escape(character: str, keep: str) -> str:
     return character if character in keep else character.encode("unicode_escape").decode()
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 def lines(text: str) -> list[str]:
@@ -63,11 +81,15 @@ def inert_json(text: str) -> str:
     >>> inert_json('{"name": "a\u202eb"}')
     '{"name": "a\\u202eb"}'
     """
+    if "##" in text or "::" in text:
+        text = _COMMANDS.sub(_json_escape, text)
     return text if text.isascii() and "\x7f" not in text else _STEERS.sub(_json_escape, text)
 
 
 def _json_escape(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f"
+    # JSON has no escape of its own for these
+    plain = found[0] in "\x7f#:"
+    return f"\\u{ord(found[0]):04x}" if plain else json.dumps(found[0])[1:-1]
 
 
 def json_text(document: object, *, indent: int | None = 1) -> str:

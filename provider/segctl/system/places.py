@@ -110,6 +110,24 @@ class Place:
                 "use a folder of your own (mkdir -m 700 FOLDER)"
             )
 
+    def check_fixed(self) -> None:
+        """Refuse what others can exchange after this look, before somebody opens it by its path.
+
+        Raises:
+            UnsafePlaceError: they can.
+            OSError: something other than a file is there.
+        """
+        self.check()
+        folder = self.folder
+        owners = {folder.owner, self.found.st_uid if self.found else folder.owner}
+        strangers = owners - {_ROOT, os.geteuid()} if os.geteuid() != _ROOT else set[int]()
+        if strangers or folder.exchanged:
+            reason = folder.exchanged or f"{user_name(min(strangers))} can exchange it"
+            raise unsafe(
+                f"{reason}, also between the look and the use: use a folder of your own "
+                "(mkdir -m 700 FOLDER) in one of your own"
+            )
+
 
 def unsafe(reason: str) -> UnsafePlaceError:
     """Return the error for a place that is refused for this reason."""

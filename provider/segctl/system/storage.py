@@ -51,6 +51,21 @@ def check(path: Path, *, alone: bool = False) -> Path:
         return path if place.special else place.path
 
 
+def program(path: Path) -> Path:
+    """Return a program's path with its links resolved if only root and this user can exchange it.
+
+    The system opens a program by its path, after this look; so nothing on the way may belong to
+    others either. Root also runs the programs of others, in their folders.
+
+    Raises:
+        UnsafePlaceError: others could decide what is run.
+        OSError: the folder does not exist.
+    """
+    with reach(path) as place:
+        place.check_fixed()
+        return place.path
+
+
 def read(path: Path, guard: Callable[[os.stat_result], None] = lambda _status: None) -> bytes:
     """Return what a file holds that nobody else can exchange, before it is read or meanwhile.
 

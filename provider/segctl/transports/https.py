@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, DeviceError, ParseError
+from segctl.system.certificates import authorities, verifying
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,20 +76,20 @@ def context(target: Target) -> ssl.SSLContext:
     is sent.
 
     Raises:
-        ConnectError: the CA file cannot be read.
+        ConnectError: the CA file cannot be used, or others could decide what is in it.
     """
     file = target.ca_file
     verify = target.tls_verify and not target.tls_fingerprint
     try:
-        return _context(str(file or ""), file.stat().st_mtime_ns if file else 0, verify=verify)
-    except (OSError, ssl.SSLError) as error:
+        return _context(authorities(file) if file else "", verify=verify)
+    except OSError as error:  # SSLError is one
         raise ConnectError(target.name, f"cannot use segctl_ca_file {file}: {error}") from error
 
 
-@lru_cache
-def _context(ca_file: str, _changed: int, *, verify: bool) -> ssl.SSLContext:
+@lru_cache(maxsize=32)
+def _context(cadata: str, *, verify: bool) -> ssl.SSLContext:
     """Build one context for all devices of a CA: reading certificates takes milliseconds."""
-    made = ssl.create_default_context(cafile=ca_file or None)
+    made = verifying(cadata)
     if not verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE  # the pinned fingerprint is checked instead, see _connect

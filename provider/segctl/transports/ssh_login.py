@@ -16,6 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,7 @@ from segctl.transports.host_keys import (
 )
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Generator, Sequence
 
     from segctl.transports.target import Target
@@ -76,15 +78,15 @@ def connect(target: Target, device_type: str, until: float) -> Any:
     """
     # without a handler Python prints paramiko's log; our errors say what matters
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    _check_key_file(target)
+    key = _own_key(target)
     if not target.ssh_fingerprint:
-        return _log_in(target, device_type, _known(target), until)
+        return _log_in(target, device_type, _known(target), key, until)
     pin = f"SHA256:{target.ssh_fingerprint.removeprefix('SHA256:').rstrip('=')}"
     met: list[str] = []
     for family in _FAMILIES:
         proof = _Pinned(family, pin)
         try:
-            return _log_in(target, device_type, proof, until)
+            return _log_in(target, device_type, proof, key, until)
         except _OtherKeyError:
             met += proof.met
     raise ConnectError(
@@ -209,7 +211,8 @@ def _known(target: Target) -> _KnownHost:
     """Return the proof that the device's known_hosts files require.
 
     Raises:
-        ConnectError: a file that exists, or that the inventory names, cannot be read.
+        ConnectError: a file that exists, or that the inventory names, cannot be read, or others
+            could decide what is in it.
     """
     files: list[Path] = []
     texts: list[bytes] = []
@@ -230,16 +233,20 @@ def _text(path: Path) -> bytes:
     """Return a file's content.
 
     Raises:
+        UnsafePlaceError: others could decide what is in it.
         OSError: it cannot be read, is not a regular file or is far too large.
         RuntimeError: its ``~`` names no user.
     """
     path = path.expanduser()
-    status = path.stat()
+    _check_text(path.stat())  # before it is opened: a pipe would be waited for
+    return storage.read(path, _check_text)
+
+
+def _check_text(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a file")
     if status.st_size > _LARGEST:
         raise OSError(errno.EFBIG, f"larger than {_LARGEST >> 20} MiB")
-    return path.read_bytes()
 
 
 def _unreadable(target: Target, path: Path, error: Exception) -> ConnectError:
@@ -265,9 +272,9 @@ def _left(target: Target, until: float) -> float:
     return min(target.timeout, left)
 
 
-def _log_in(target: Target, device_type: str, proof: _Proof, until: float) -> Any:
+def _log_in(target: Target, device_type: str, proof: _Proof, key: Any, until: float) -> Any:
     sock = _dial(target, until)
-    connection = _connection(target, device_type, proof, sock, _left(target, until))
+    connection = _connection(target, device_type, proof, key, sock, seconds=_left(target, until))
     try:
         _establish(target, connection, sock, proof, until)
     except BaseException:
@@ -278,7 +285,13 @@ def _log_in(target: Target, device_type: str, proof: _Proof, until: float) -> An
 
 
 def _connection(
-    target: Target, device_type: str, proof: _Proof, sock: socket.socket, seconds: float
+    target: Target,
+    device_type: str,
+    proof: _Proof,
+    key: Any,
+    sock: socket.socket,
+    *,
+    seconds: float,
 ) -> Any:
     """Return a connection of netmiko, not yet established."""
     from netmiko.ssh_dispatcher import ssh_dispatcher
@@ -290,8 +303,7 @@ def _connection(
         sock=sock,
         username=target.user,
         password=target.password.reveal(),
-        use_keys=target.key_file is not None,
-        key_file=str(target.key_file) if target.key_file else None,
+        pkey=key,  # not by its path, and no others from ~/.ssh
         allow_agent=False,
         ssh_strict=True,
         system_host_keys=False,
@@ -503,27 +515,56 @@ def bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
         timer.cancel()
 
 
-def _check_key_file(target: Target) -> None:
-    """Check our key file: otherwise, an unreadable key is reported as a wrong one.
+def _own_key(target: Target) -> Any:
+    """Return the key of ours that the inventory names, None if it names none.
+
+    Everything is read here, before the login, so that nobody can exchange a file meanwhile: the key
+    and, if there is one beside it, its certificate.
 
     Raises:
         AuthError: it is missing, is not a key, is encrypted without a password to open it, or
             others could decide which file is read.
     """
-    import paramiko
-    from paramiko.pkey import UnknownKeyType
-
     if target.key_file is None:
-        return
+        return None
+    suffix = "-cert.pub"
+    path = Path(str(target.key_file.expanduser()).removesuffix(suffix))
+    certificate = path.with_name(path.name + suffix)
     where = f"key {target.key_file}"
     try:
-        paramiko.PKey.from_path(storage.check(target.key_file.expanduser()))
+        text = storage.read(path).decode()
+        signed = storage.read(certificate).decode() if certificate.is_file() else ""
+        key = _parsed_key(text, None) or _parsed_key(text, target.password.reveal() or None)
+        if key is not None and signed:
+            key.load_certificate(signed)
     except OSError as error:
         raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
-    except TypeError as error:
-        if not target.password.reveal():
-            raise AuthError(
-                target.name, f"{where} is encrypted: use a key without a passphrase"
-            ) from error
-    except (ValueError, UnknownKeyType, paramiko.SSHException) as error:
+    except ValueError as error:
         raise AuthError(target.name, f"{where} is not a private key that segctl can use") from error
+    if key is None:
+        why = "the host's password does not open it" if target.password.reveal() else ""
+        raise AuthError(
+            target.name, f"{where} is encrypted: {why or 'use a key without a passphrase'}"
+        )
+    return key
+
+
+def _parsed_key(text: str, password: str | None) -> Any:
+    """Return the private key in a text; None if this password does not open it.
+
+    Raises:
+        ValueError: it is not a key, or of a kind that segctl cannot use.
+    """
+    import paramiko
+
+    encrypted = False
+    for kind in (paramiko.RSAKey, paramiko.ECDSAKey, paramiko.Ed25519Key):
+        try:
+            return kind.from_private_key(StringIO(text), password)
+        except paramiko.PasswordRequiredException:
+            encrypted = True
+        except (ValueError, TypeError, IndexError, paramiko.SSHException):
+            encrypted = encrypted or password is not None
+    if encrypted:
+        return None
+    raise ValueError("not a private key")

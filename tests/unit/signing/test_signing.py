@@ -255,7 +255,7 @@ def test_files_that_are_no_keys(tmp_path: Path) -> None:
     for keys, why in (
         (empty, "has no keys"),
         (tmp_path / "missing", "No such file"),
-        (tmp_path, "Is a directory"),
+        (tmp_path, "it is a folder"),
     ):
         with pytest.raises(SignatureError, match=why):
             check(file, keys)

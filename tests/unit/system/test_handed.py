@@ -146,3 +146,18 @@ def test_a_journal_without_an_entry_at_its_end_is_not_searched_for_ever(
         file.write(end)
     with pytest.raises(JournalError, match="is damaged: there is no entry in its last"):
         add(path, [{"n": 2}])
+
+
+def test_of_a_line_without_a_beginning_no_more_is_read_than_a_line_has(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.touch(mode=0o600)
+    os.truncate(path, 5 * LONGEST)
+    before = _bytes_read()
+    with pytest.raises(JournalError, match="is damaged: there is no entry in its last"):
+        add(path, [{"n": 1}])
+    assert _bytes_read() - before < 3 * LONGEST
+
+
+def _bytes_read() -> int:
+    """Return how many bytes this process has read so far."""
+    return int(Path("/proc/self/io").read_text(encoding="ascii").split()[1])

@@ -29,7 +29,7 @@ from segctl.system.inert import (
     printable,
     yaml_text,
 )
-from support.hostile import MARKS, steering
+from support.hostile import COMMANDS, MARKS, commanding, steering
 
 ROOT = Path(segctl.__file__).parent
 texts = st.lists(st.sampled_from(MARKS) | st.text(max_size=4), max_size=6).map("".join)
@@ -41,6 +41,24 @@ def test_each_character_of_unicode_that_steers_is_an_escape() -> None:
     assert not steering(printable("".join(every)))
     for one in (*MARKS, *every[:: len(every) // 500]):
         assert printable(f"a{one}b") == f"a{one.encode('unicode_escape').decode()}b"
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+@pytest.mark.parametrize("before", ["", "  ", "a #", ":", "\\"])
+def test_a_command_to_the_runner_of_a_pipeline_is_none(text: str, before: str) -> None:
+    shown = printable(before + text)
+    assert commanding(before + text)
+    assert not commanding(shown)
+    assert shown.replace("\\x23", "#").replace("\\x3a", ":") == before + text
+    assert printable(shown) == shown
+    made = json_text({before + text: [text]})
+    assert not commanding(made)
+    assert json.loads(made) == {before + text: [text]}
+
+
+@pytest.mark.parametrize("text", ["fd00::1", "::1", "::add:1", "a::b", "## heading", "##", "a:::"])
+def test_addresses_and_headings_are_no_commands(text: str) -> None:
+    assert printable(text) == text
 
 
 @pytest.mark.parametrize("text", ["plain", "Überwachung → Pumpe №4", "日本語", "a\\b", "é"])

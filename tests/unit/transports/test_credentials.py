@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -171,6 +172,44 @@ def test_where_there_is_no_keyring_a_key_will_do(monkeypatch: pytest.MonkeyPatch
     assert login("fw1", user="me", key_file="key", environment={}).password.reveal() == ""
     with pytest.raises(AuthError, match="no password for me: set SEGCTL_PASSWORD_FW1"):
         login("fw1", user="me", environment={})
+
+
+def test_the_library_itself_is_asked() -> None:
+    """`make oldest` installs it, at its floor."""
+    keyring: Any = pytest.importorskip("keyring", reason="the extra keyring is not installed")
+    backend: Any = import_module("keyring.backend")
+    errors: Any = import_module("keyring.errors")
+    fail: Any = import_module("keyring.backends.fail")
+
+    class Ring(backend.KeyringBackend):  # type: ignore[misc] # the library is not installed here
+        priority = 1
+
+        def get_password(self, service: str, username: str) -> str | None:
+            if username == "locked@fw1":
+                raise errors.KeyringLocked("it is opened with geheim")
+            return "ring" if (service, username) == ("segctl", "me@fw1") else None
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+        def delete_password(self, service: str, username: str) -> None:
+            raise NotImplementedError
+
+    before = keyring.get_keyring()
+    try:
+        keyring.set_keyring(Ring())
+        assert login("fw1", user="me", environment={}).password.reveal() == "ring"
+        with pytest.raises(AuthError, match="no password for me"):
+            login("fw2", user="me", environment={})
+        with pytest.raises(AuthError, match=r"does not respond \(KeyringLocked\)") as locked:
+            login("fw1", user="locked", environment={})
+        assert "geheim" not in str(locked.value)
+        keyring.set_keyring(fail.Keyring())  # what it chooses on a machine that keeps no secrets
+        assert login("fw1", user="me", key_file="key", environment={}).password.reveal() == ""
+        with pytest.raises(AuthError, match="no password for me: set SEGCTL_PASSWORD_FW1"):
+            login("fw1", user="me", environment={})
+    finally:
+        keyring.set_keyring(before)
 
 
 def test_a_file_of_another_user_may_be_read_by_its_group(tmp_path: Path) -> None:

@@ -252,6 +252,41 @@ def test_the_certificate_of_another_host(plant: Plant, monkeypatch: pytest.Monke
     assert manners.asked == 0
 
 
+class Exchanging(paramiko.Ed25519Key):  # type: ignore[misc] # the base is untyped
+    """A host's key; when it is used, a file of the client's is gone."""
+
+    def __init__(self, key: Path, client: Path) -> None:
+        super().__init__(filename=str(key))
+        self.client = client
+
+    def sign_ssh_data(self, data: bytes, algorithm: str | None = None) -> Any:
+        self.client.unlink(missing_ok=True)
+        base: Any = super()
+        return base.sign_ssh_data(data, algorithm)
+
+
+class TakingKeys(Manners):
+    """Takes every key, and no password."""
+
+    def get_allowed_auths(self, username: str) -> str:
+        del username
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: Any) -> int:
+        del username, key
+        return int(paramiko.AUTH_SUCCESSFUL)
+
+
+@needs_openssh
+def test_our_key_is_the_one_that_was_checked(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read once, before the connection: whatever is put in its place later is not read."""
+    monkeypatch.setattr(ssh_server, "KEY", Exchanging(plant.key, plant.user))
+    with serving(TakingKeys(lambda visit: visit.status())) as target:
+        pin = fingerprint(ssh_server.KEY.asbytes())
+        _open(replace(target, ssh_fingerprint=pin, key_file=plant.user)).close()
+    assert not plant.user.exists()
+
+
 def test_a_signature_of_another_kind_than_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
     key = paramiko.RSAKey.generate(2048)
     liar = Liar("rsa-sha2-512", key.asbytes(), key, "rsa-sha2-256")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 #: Parts that a server's URL may have and the path of a file may not.
 _CREDENTIALS = re.compile(r":[^/:@]*+@|^file:")
+#: Files of PostgreSQL's client, by its settings: whom to trust, and secrets.
+_TRUSTED = ("sslrootcert", "sslcrl")
+_SECRET = ("sslcert", "sslkey", "passfile")
 #: Suffixes that SQLite adds to the name of a database for its own files.
 _BESIDE = ("-wal", "-shm", "-journal")
 
@@ -54,9 +58,9 @@ def opened(
     Raises:
         HistoryError: the history cannot be opened, or a newer segctl created it.
     """
-    with _translated_errors(url):
+    with _translated_errors(url), ExitStack() as held:
         # the client gives up before the waiting thread, because its error says more
-        engine = _engine(url, max(1, int(patience * 0.8)))
+        engine = _engine(url, held, max(1, int(patience * 0.8)))
         if committed is not None:
             event.listen(engine, "commit", _calling(committed))
         try:
@@ -111,7 +115,8 @@ def _secrets(url: Secret) -> set[str]:
     return set()
 
 
-def _engine(url: Secret, seconds: int) -> Engine:
+def _engine(url: Secret, held: ExitStack, seconds: int) -> Engine:
+    """Return an engine; what it needs until it is disposed of is kept in `held`."""
     parsed = _parsed(url)
     if parsed.drivername in _SQLITE:
         return _sqlite(parsed, seconds)
@@ -119,12 +124,47 @@ def _engine(url: Secret, seconds: int) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
-            connect_args={"connect_timeout": seconds, "application_name": "segctl"},
+            connect_args={
+                "connect_timeout": seconds,
+                "application_name": "segctl",
+                **_files(parsed, held),
+            },
         )
     except (ImportError, NoSuchModuleError) as error:
         raise HistoryError(
             "a history in PostgreSQL needs psycopg: install segctl[postgresql]"
         ) from error
+
+
+def _files(url: URL, held: ExitStack) -> dict[str, str]:
+    """Return settings of PostgreSQL's client for the files that the address or environment names.
+
+    Those that say whom to trust are copied for the client, which opens them by their path at each
+    connection; those with secrets stay in their place.
+
+    Raises:
+        HistoryError: one cannot be read, or others could decide what is in it.
+    """
+    named = {
+        name: value
+        for name in (*_TRUSTED, *_SECRET)
+        if (value := url.normalized_query.get(name, (os.environ.get(f"PG{name.upper()}", ""),))[-1])
+        and (name, value) != ("sslrootcert", "system")
+    }
+    settings: dict[str, str] = {}
+    for name, value in named.items():
+        path = Path(value)
+        try:
+            if name in _SECRET:
+                settings[name] = str(storage.check(path))
+                continue
+            data = storage.read(path)
+            folder = held.enter_context(storage.temporary_folder("segctl-history-"))
+            storage.write(folder / "trusted.pem", data, durable=False)
+            settings[name] = str(folder / "trusted.pem")
+        except OSError as error:
+            raise HistoryError(f"history: cannot use {name}: {error.strerror}") from None
+    return settings
 
 
 def _parsed(url: Secret) -> URL:

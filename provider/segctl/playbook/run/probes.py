@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from segctl.model.durations import format_duration
 from segctl.model.errors import ChildError, ChildTimeoutError
 from segctl.playbook.model import PAUSE
+from segctl.system.certificates import authorities, verifying
 from segctl.system.children import run_child
 
 if TYPE_CHECKING:
@@ -86,12 +87,12 @@ def _context(probe: Reach) -> ssl.SSLContext:
     """Return what verifies certificates.
 
     Raises:
-        UnknowableError: the file of CA certificates cannot be used.
+        UnknowableError: the file of CA certificates cannot be used, or others could decide what
+            is in it.
     """
-    cafile = str(Path(probe.ca_file).expanduser()) if probe.ca_file else None
     try:
-        return ssl.create_default_context(cafile=cafile)
-    except (OSError, ssl.SSLError) as error:
+        return verifying(authorities(Path(probe.ca_file)) if probe.ca_file else "")
+    except OSError as error:  # SSLError is one
         raise UnknowableError(f"cannot use ca_file {probe.ca_file}: {error}") from error
 
 

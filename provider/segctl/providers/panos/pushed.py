@@ -369,6 +369,8 @@ def foreign(rule: Rule, origin: str) -> Rule:
 def walk(host: str, part: Part, budget: Budget, taken: Taken) -> Element:
     """Take the entries of an answer one by one; return what is left of it.
 
+    What the answer shows may be an entry itself, as a device group is: its content is taken.
+
     Raises:
         ParseError: it is not complete XML.
     """
@@ -385,7 +387,7 @@ def walk(host: str, part: Part, budget: Budget, taken: Taken) -> Element:
             for event, element in cast("Iterable[tuple[str, Element]]", parser.read_events()):
                 if event == "start":
                     result = element if result is None else result
-                elif element.tag == "entry" and "entry" not in (path := _path(element)):
+                elif element.tag == "entry" and "entry" not in (path := _path(element))[1:]:
                     taken.take(path, element)
                     _free(element)
             budget.check(taken.count, result)
