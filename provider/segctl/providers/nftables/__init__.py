@@ -23,6 +23,7 @@ CAPABILITIES = Capabilities(
     port=22,
     title="nftables",
     timed_revert=True,
+    contains=True,
     owns_zones=True,
     ordered=False,
     passes_outside=True,

@@ -18,6 +18,8 @@ FORMAT = "segctl-nftables 1"
 EVERY = "*"
 #: A counter's values, in nft's JSON inside our own.
 _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
+#: The time that an element has left.
+_EXPIRES = re.compile(rb'(\\"expires\\": ?)[0-9]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,8 @@ class Document:
 
 
 def steady(document: bytes) -> bytes:
-    """Return a document with every counter at zero."""
-    return _COUNTED.sub(rb"\g<1>0\g<2>0", document)
+    """Return a document with every counter, and the time that each element has left, at zero."""
+    return _EXPIRES.sub(rb"\g<1>0", _COUNTED.sub(rb"\g<1>0\g<2>0", document))
 
 
 def load(document: bytes) -> Document:
