@@ -110,7 +110,7 @@ class Gateway:
                 continue
             listed = json.loads(text)["nftables"][1]["set"].get("elem", [])
             for one in listed:
-                inner = one["elem"] if "elem" in one else {"val": one}
+                inner = one.get("elem", {"val": one})
                 value = inner["val"]
                 if isinstance(value, dict):
                     value = f"{value['prefix']['addr']}/{value['prefix']['len']}"
@@ -218,6 +218,26 @@ def test_rules_that_no_longer_deny_are_drift_and_nobody_is_contained(
     assert prepared("drift", code=None).code in (1, 2)
     done = prepared("contain", "asset", "scada1", *FOR, "--auto-approve", code=1)
     assert "Contained: " not in done.out
+
+
+@pytest.mark.parametrize("said", ["", "past every forward chain"])
+def test_what_passes_beside_all_rules_is_still_open(prepared: Gateway, said: str) -> None:
+    flowtable = {"family": "inet", "table": "o", "name": "f"}
+    listing = json.dumps({"nftables": [{"flowtable": flowtable}]})
+    prepared.nft(
+        "table inet o { chain c { type filter hook forward priority 5; policy accept; } }\n"
+    )
+    host = prepared.mock.host_device
+    faults = host.refuse
+
+    def listed(words: Sequence[str], stdin: str) -> Result | None:
+        if said and "list table inet o" in " ".join(words):
+            return Result(0, listing)
+        return faults(words, stdin) if faults else None
+
+    host.refuse = listed
+    found = prepared.contain("asset", "scada1", code=1 if said else 0)
+    assert said in " ".join(found["devices"][0]["open"])
 
 
 # --- contained -----------------------------------------------------------------------------------
@@ -342,7 +362,7 @@ def test_two_at_the_same_moment_are_not_both_told_that_all_is_theirs(
     assert not found["contained"]
 
 
-# --- what an apply, a revert and a restart do ------------------------------------------------------
+# --- what an apply, a revert and a restart do ----------------------------------------------------
 
 
 def test_an_apply_of_a_colleague_leaves_it(prepared: Gateway) -> None:

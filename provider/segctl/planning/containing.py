@@ -21,6 +21,7 @@ from segctl.model.addresses import interval_text
 from segctl.model.errors import DeviceError
 from segctl.model.policy import ANY, AddressGroup, Service, resolver
 from segctl.providers.base import reading
+from segctl.providers.state import BYPASS, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -299,13 +300,15 @@ def let_go(session: Containing, addresses: Sequence[str]) -> list[tuple[str, str
 def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> tuple[str, ...]:
     """Return what a device still permits of addresses, or may, besides the flows that go on.
 
-    Everything it enforces counts: rules of others and of its manager that stand above ours, too.
+    Everything it enforces counts: rules of others and of its manager that stand above ours, too,
+    and what is beside all rules, or cannot be read.
     """
     held = reading(provider, live, contained=True)
     surviving = Surviving(live.policy).names
     numbers = addresses(parts)
     region = Space((Box(source=numbers), Box(destination=numbers)))
-    found: dict[str, None] = {}
+    beside = (one.message for one in live.findings if one.kind in (BYPASS, UNREAD))
+    found: dict[str, None] = dict.fromkeys(beside)
     for enter, leave in product(zones_of(held, held), repeat=2):
         chain = held.between(enter, leave)
         goes_on = (box for match in chain if match.rule in surviving for box in match.can.boxes)

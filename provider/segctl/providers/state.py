@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Kind of a finding: something others put on the device could not be read, so its effect is
 #: unknown.
 UNREAD = "unread"
+#: Kind of the finding that something of others lets packets pass without any rule of ours.
+BYPASS = "bypass"
 #: What that can be, as the first of the facts that such a finding is about.
 UNREAD_KINDS = ("table", "pushed rules", "pushed zones")
 #: Kind of a finding: a zone leads to another part of the same device, which judges traffic, too.
