@@ -225,7 +225,7 @@ def test_what_passes_beside_all_rules_is_still_open(prepared: Gateway, said: str
     flowtable = {"family": "inet", "table": "o", "name": "f"}
     listing = json.dumps({"nftables": [{"flowtable": flowtable}]})
     prepared.nft(
-        "table inet o { chain c { type filter hook forward priority 5; policy accept; } }\n"
+        "table inet o { chain c { type filter hook forward priority 5; policy accept;\n}\n}\n"
     )
     host = prepared.mock.host_device
     faults = host.refuse
