@@ -64,6 +64,7 @@ class Host:
     def __post_init__(self) -> None:
         self.nft = Nft(self.nft_version or "1.0.6", ["lo", *self.interfaces])
         self.clock = Clock(self.time_scale)
+        self.nft.clock = self.clock.now
         machine = hashlib.sha256(self.hostname.encode()).hexdigest()[:32]
         self.files.data.setdefault("/etc/machine-id", f"{machine}\n".encode())
         self.files.data.setdefault("/etc/hostname", f"{self.hostname}\n".encode())
@@ -246,6 +247,7 @@ class Host:
                 refused = self.refuse(words, stdin)
                 if refused is not None:
                     return refused
+            self.nft.expire()
             before = self.nft.live
             kept = len(self.nft.history), len(self.nft.in_flight)
             result = self.nft.main(words, stdin, read)

@@ -169,6 +169,7 @@ class LinuxMock(Loopback):
     def config(self) -> str:
         """Return the ruleset as ``nft list ruleset`` prints it."""
         with self.host_device.lock:
+            self.host_device.nft.expire()
             return self.host_device.nft.text()
 
     def config_json(self, what: str = "ruleset") -> str:

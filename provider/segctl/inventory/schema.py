@@ -405,7 +405,7 @@ HOST: Final = Record(
         Field(
             name="segctl_containment",
             shape=_CONTAINMENT,
-            doc="Prepares what segctl contain needs: rules that deny nobody until then (PAN-OS).",
+            doc="Prepares what segctl contain needs: rules that deny nobody until then.",
         ),
         Field(
             name="segctl_schedules",

@@ -21,6 +21,7 @@ from segctl.model.addresses import interval_text
 from segctl.model.errors import DeviceError
 from segctl.model.policy import ANY, AddressGroup, Service, resolver
 from segctl.providers.base import reading
+from segctl.providers.state import BYPASS, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -194,12 +195,8 @@ def _registered(cell: Cell, order: Order, progress: Callable[[str], None]) -> tu
 
 def _register(cell: Cell, order: Order, done: Contained, progress: Callable[[str], None]) -> None:
     progress("registering")
-    before = {one.address: one for one in cell.held()}
+    before = {one.address for one in cell.held()}
     missing = [text for text in order.texts if text not in before]
-    for text in order.texts:
-        one = before.get(text)
-        if one is not None and not _lasts(one, order):
-            done.open.append(f"{text} is contained already, {_words(one)}: release it first")
     room = cell.room()
     if 0 <= room < len(missing):
         done.open.append(f"its table of registered addresses has room for {room} more")
@@ -217,17 +214,16 @@ def _lasts(held: Held, order: Order) -> bool:
     return held.note.id == order.note.id or held.note.until >= order.note.until
 
 
-def _words(held: Held) -> str:
-    return held.note.words if held.note else "by somebody else, until when is not known"
-
-
 def _read_back(cell: Cell, order: Order, done: Contained, pause: Callable[[float], None]) -> None:
-    """Verify that addresses are registered, and in the group: the latter may take a moment."""
+    """Verify that addresses are registered, in the group, which may take a moment, and last.
+
+    Somebody else may have been first, also in this moment.
+    """
     held: dict[str, Held] = {}
     for attempt in range(_TRIES):
         held = {one.address: one for one in cell.held()}
         if all(text in held and held[text].enforced for text in order.texts):
-            return
+            break
         if attempt < _TRIES - 1 and all(text in held for text in order.texts):
             pause(_PAUSE)
         elif attempt:
@@ -237,6 +233,8 @@ def _read_back(cell: Cell, order: Order, done: Contained, pause: Callable[[float
             done.open.append(f"{text} is not registered, whatever it answered")
         elif not held[text].enforced:
             done.open.append(f"{text} is registered and not in the group {naming.CONTAINED}")
+        if text in held and not _lasts(held[text], order):
+            done.open.append(f"{text} is contained already, {held[text].words}: release it first")
 
 
 def _end_sessions(
@@ -247,6 +245,9 @@ def _end_sessions(
     progress: Callable[[str], None],
 ) -> None:
     """End the sessions that do not go on, and verify that none is left."""
+    if cell.judges_all:
+        _nothing_passes(cell, order, surviving, done)
+        return
     progress("ending sessions")
     ending, _ = sessions_of(cell, order.parts, surviving)
     for one in ending:
@@ -259,6 +260,21 @@ def _end_sessions(
     done.open += [f"session {one} is still open" for one in left[:_SHOWN]]
     if len(left) > _SHOWN:
         done.open.append(f"{len(left) - _SHOWN} more sessions are still open")
+
+
+def _nothing_passes(cell: Cell, order: Order, surviving: Surviving, done: Contained) -> None:
+    """Say what a table of sessions still lists, where the rules let no packet of it pass."""
+    try:
+        ending, kept = sessions_of(cell, order.parts, surviving)
+    except DeviceError as error:
+        done.notes.append(f"{error.message}; nothing of them passes: it judges every packet")
+        return
+    done.ended, done.kept = len(ending), len(kept)
+    if ending:
+        done.notes.append(
+            f"its table lists {len(ending)} sessions of them until they time out; nothing of "
+            "them passes: it judges every packet"
+        )
 
 
 def let_go(session: Containing, addresses: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -284,13 +300,15 @@ def let_go(session: Containing, addresses: Sequence[str]) -> list[tuple[str, str
 def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> tuple[str, ...]:
     """Return what a device still permits of addresses, or may, besides the flows that go on.
 
-    Everything it enforces counts: rules of others and of its manager that stand above ours, too.
+    Everything it enforces counts: rules of others and of its manager that stand above ours, too,
+    and what is beside all rules, or cannot be read.
     """
     held = reading(provider, live, contained=True)
     surviving = Surviving(live.policy).names
     numbers = addresses(parts)
     region = Space((Box(source=numbers), Box(destination=numbers)))
-    found: dict[str, None] = {}
+    beside = (one.message for one in live.findings if one.kind in (BYPASS, UNREAD))
+    found: dict[str, None] = dict.fromkeys(beside)
     for enter, leave in product(zones_of(held, held), repeat=2):
         chain = held.between(enter, leave)
         goes_on = (box for match in chain if match.rule in surviving for box in match.can.boxes)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import Problem
+from segctl.model.policy import AddressGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.model.diff import Change
+    from segctl.model.filled import Filled
     from segctl.model.policy import Policy, Rule
     from segctl.planning.cuts import Cut
 
@@ -71,6 +73,20 @@ def _new_names(changes: Iterable[Change]) -> dict[str, str]:
         for change in changes
         if (change.op, change.kind) == ("rename", "rule") and change.before is not None
     }
+
+
+def let_go(contained: Filled | None, wanted: Policy) -> Iterator[Problem]:
+    """Say who is contained on a device and will not be, since nothing prepares it any more."""
+    if contained is None or any(group.contained for group in wanted[AddressGroup]):
+        return
+    who = contained.addresses
+    if who:
+        more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
+        yield Problem(
+            message=f"this lets go who is contained: {', '.join(who[:_SHOWN])}{more}",
+            hint="declare segctl_containment until nobody is contained",
+            severity="warning",
+        )
 
 
 def mass_delete(

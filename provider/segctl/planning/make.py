@@ -152,6 +152,7 @@ def compared(
         *fitted.others,
         *_uncommented(device, provider),
         *losses.essential(cuts, held, changes),
+        *losses.let_go(live.contained, wanted),
         *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,

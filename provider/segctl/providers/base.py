@@ -109,8 +109,8 @@ def refuse_containment(device: Device, capabilities: Capabilities) -> None:
     if device.containment is not None and not capabilities.contains:
         raise UnsupportedError(
             f"{device.name}: segctl_containment is declared, but segctl cannot contain anybody on "
-            f"{capabilities.title or device.platform} yet: set segctl_containment for PAN-OS "
-            "firewalls only"
+            f"{capabilities.title or device.platform} yet: set segctl_containment only for "
+            "firewalls of platforms that can"
         )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
+
+from segctl.model.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
 
 Host: TypeAlias = IPv4Address | IPv6Address
+#: Kind of the note that an address is contained.
+CONTAINED: Final = "contained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,22 @@ class Held:
     address: str
     note: ContainedNote | None
     enforced: bool
+
+    @property
+    def words(self) -> str:
+        """Until when, by whom and why, as far as it is known."""
+        return self.note.words if self.note else "by somebody else, until when is not known"
+
+
+def contained_note(held: Held) -> Problem:
+    """Say of an address that it is contained until when, by whom and why; that is no drift."""
+    return Problem(
+        message=f"{held.address} is contained {held.words}",
+        hint="segctl contain release ends it",
+        severity="note",
+        kind=CONTAINED,
+        subject=held.address,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +86,14 @@ class Cell(Protocol):
     @property
     def name(self) -> str:
         """Its host in the inventory."""
+        ...
+
+    @property
+    def judges_all(self) -> bool:
+        """Whether its rules judge every packet: then no session of who is contained is open.
+
+        What its table of sessions still lists needs not be ended, and `end` does nothing.
+        """
         ...
 
     def held(self) -> Sequence[Held]:

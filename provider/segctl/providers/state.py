@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 UNREAD = "unread"
 #: Kind of findings about what may drop packets beside the policy, which `Live.gates` says exactly.
 GATED = "gated"
+#: Kind of the finding that something of others lets packets pass without any rule of ours.
+BYPASS = "bypass"
 #: What that can be, as the first of the facts that such a finding is about.
 UNREAD_KINDS = ("table", "pushed rules", "pushed zones")
 #: Kind of a finding: a zone leads to another part of the same device, which judges traffic, too.

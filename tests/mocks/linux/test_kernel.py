@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Protocol
 import pytest
 
 from segctl_mocks import LinuxMock
+from segctl_mocks.linux.nft.engine import Nft
+from segctl_mocks.linux.nft.errors import Source
 from support.lab import refused
 from support.nft_versions import nft_of
 
@@ -20,6 +23,7 @@ class Kernel(Protocol):
     """See conftest."""
 
     def compare(self, *scripts: str, places: bool = True) -> None: ...
+    def nft(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]: ...
     def compare_rules(self, start: str, rules: list[str]) -> None: ...
 
 
@@ -171,3 +175,57 @@ def test_any(kernel: Kernel, name: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+TIMED = (
+    "add table inet t",
+    "add set inet t one { typeof ip saddr; flags timeout; }",
+    "add set inet t net { typeof ip saddr; flags interval, timeout; }",
+    'create element inet t one { 10.0.0.5 timeout 2h comment "a note" }',
+    "create element inet t one { 10.0.0.5 timeout 1h }",
+    "add element inet t one { 10.0.0.6 timeout 2h expires 1h, 10.0.0.7, 10.0.0.8 timeout 90s }",
+    "add element inet t one { 10.0.0.9 timeout 2h expires 0s }",
+    'add element inet t net { 10.1.0.0/24 timeout 1d2h comment "x y" }',
+    "create element inet t net { 10.1.0.0/28 timeout 90s }",
+    "create element inet t net { 10.1.0.0/24 timeout 90s }",
+    "delete element inet t net { 10.2.0.0/24 }",
+    "delete element inet t one { 10.2.0.1 }",
+)
+
+
+def test_elements_with_a_time(kernel: Kernel) -> None:
+    kernel.nft("flush", "ruleset")
+    mock = Nft(clock=lambda: 0.0)
+    for script in TIMED:
+        real = kernel.nft("-f", "-", text=f"{script}\n")
+        ours = mock.script(Source("/dev/stdin", f"{script}\n"))
+        assert ours.err.partition("Error")[2] == real.stderr.partition("Error")[2], script
+    left = re.compile(r'(expires"?:? )(\d\S*?)(?=[,}\n ])')
+    for words in (["-j", "list", "ruleset"], ["list", "ruleset"], ["-s", "list", "ruleset"]):
+        real_text = kernel.nft(*words).stdout
+        our_text = mock.main(words, "", str).out
+        parts = [
+            re.sub(r'"handle": \d+', "", left.sub(r"\1", one)) for one in (our_text, real_text)
+        ]
+        assert parts[0] == parts[1]
+        assert len(left.findall(our_text)) == len(left.findall(real_text))
+    listed = kernel.nft("list", "set", "inet", "t", "one").stdout
+    assert re.search(r"10\.0\.0\.9 timeout 2h expires 1h5\d?m?", listed), "0s is no longer all"
+    assert "10.0.0.9 timeout 2h expires 2h" in mock.main(["list", "ruleset"], "", str).out
+
+
+def test_elements_go_when_their_time_is_over_and_come_back_with_what_is_left() -> None:
+    now = [100.0]
+    mock = Nft(clock=lambda: now[0])
+    for script in TIMED[:4]:
+        assert not mock.script(Source("", f"{script}\n")).status
+    now[0] += 3600
+    text = mock.main(["list", "ruleset"], "", str).out
+    assert "10.0.0.5 timeout 2h expires 1h comment" in text
+    again = Nft(clock=lambda: now[0])
+    assert not again.script(Source("", text)).status
+    assert again.main(["list", "ruleset"], "", str).out == text
+    now[0] += 3600
+    for one in (mock, again):
+        assert "10.0.0.5" not in one.main(["list", "ruleset"], "", str).out
+        assert not one.script(Source("", f"{TIMED[3]}\n")).status

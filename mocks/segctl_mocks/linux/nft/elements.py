@@ -46,6 +46,7 @@ class Changer:
     found: NamedSet
     interfaces: Collection[str]
     known: Known = field(default_factory=Known)
+    now: float = 0.0
 
     def add(self, term: Elements | Numbers, *, exclusive: bool) -> None:
         """Add elements; what nft itself checks comes first."""
@@ -65,7 +66,7 @@ class Changer:
     def _add_numbers(self, keys: Sequence[Key]) -> bool:
         """Add plain numbers to a plain set at once, if there is nothing to say against any."""
         declaration, held = self.found.declaration, self.found.elements
-        if declaration.is_map or declaration.interval or declaration.size:
+        if declaration.is_map or declaration.interval or declaration.size or self.found.timed:
             return False
         if not all(kind.plain for kind in declaration.kinds):
             return False
@@ -77,7 +78,7 @@ class Changer:
         if not held.keys().isdisjoint(keys) or len(set(keys)) < len(keys):
             return False
         counter = (0, 0) if declaration.counter else None
-        self.found.put_all(keys, Element(counter=counter, timeout=declaration.timeout))
+        self.found.put_all(keys, Element(counter=counter))
         return True
 
     def _key(self, item: ElementTerm) -> Key:
@@ -163,7 +164,9 @@ class Changer:
         if counter is None and declaration.counter:
             counter = (0, 0)
         timeout = item.timeout or declaration.timeout
-        return Element(self._data(item), item.comment, counter, timeout)
+        lasts = item.expires or timeout
+        ends = self.now + lasts / 1000 if lasts else None
+        return Element(self._data(item), item.comment, counter, timeout, ends)
 
     def _data(self, item: ElementTerm) -> Verdict | Value | str | None:
         declaration = self.found.declaration

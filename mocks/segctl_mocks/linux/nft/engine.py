@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ class Nft:
     live: Ruleset = field(default_factory=Ruleset)
     history: list[Ruleset] = field(default_factory=list[Ruleset])
     in_flight: list[tuple[int, Ruleset]] = field(default_factory=list["tuple[int, Ruleset]"])
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         if not self.history:
@@ -86,7 +88,8 @@ class Nft:
             commands = grammar.parse(source.text, destroy=_at_least(self.version, (1, 0, 7)))
         except NftError as error:
             return Result(1, "", source.show(error))
-        transaction = Transaction(self.live, self.interfaces)
+        self.expire()
+        transaction = Transaction(self.live, self.interfaces, self.clock())
         changes = [each for each in commands if each.verb not in {"list", "reset"}]
         done = transaction.run(changes)
         if not done or "check" in flags:
@@ -106,6 +109,10 @@ class Nft:
             self._commit(transaction)
         return Result(0, "".join(out))
 
+    def expire(self) -> None:
+        """Take out the elements whose time is over, as the kernel does by itself."""
+        self.live = self.live.after(self.clock())
+
     def _commit(self, transaction: Transaction) -> None:
         new = transaction.new
         between = _half_way(transaction)
@@ -124,6 +131,7 @@ class Nft:
             terse="terse" in flags,
             numeric="numeric" in flags,
             typeof=_at_least(self.version, (1, 1)),
+            now=self.clock(),
         )
         tables = _tables(rules, command)
         if "json" in flags:
@@ -147,7 +155,7 @@ class Nft:
 
     def text(self, rules: Ruleset | None = None, options: Options | None = None) -> str:
         """Return a whole ruleset as ``nft list ruleset`` prints it."""
-        listing = TextListing(options or Options())
+        listing = TextListing(options or Options(now=self.clock()))
         chosen = self.live if rules is None else rules
         return "".join(listing.table(table) for table in chosen.tables.values())
 

@@ -115,7 +115,7 @@ class JsonListing:
         out |= _details(declaration)
         if found.elements and not self.options.terse:
             how = ("json", self.options.stateless)
-            if how not in found.shown:
+            if how not in found.shown or found.timed:
                 listed = ordered(found)
                 keys = key_jsons(declaration.kinds, tuple(key for key, _ in listed))
                 found.shown[how] = [
@@ -131,8 +131,8 @@ class JsonListing:
         more: dict[str, Json] = {}
         if element.timeout and element.timeout != declaration.timeout:
             more["timeout"] = element.timeout // 1000
-        if element.timeout:
-            more["expires"] = max(element.timeout // 1000 - 1, 0)
+        if element.ends is not None:
+            more["expires"] = element.left(self.options.now) // 1000
         if element.comment is not None:
             more["comment"] = element.comment
         if element.counter is not None:

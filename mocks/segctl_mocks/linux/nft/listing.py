@@ -37,6 +37,7 @@ class Options:
     terse: bool = False
     numeric: bool = False
     typeof: bool = False
+    now: float = 0.0
 
 
 def ordered(found: NamedSet) -> list[tuple[Key, Element]]:
@@ -100,7 +101,7 @@ class TextListing:
         lines += [f"\t\t{line}\n" for line in _declared(declaration)]
         if found.elements and not self.options.terse:
             how = ("text", self.options.stateless)
-            if how not in found.shown:
+            if how not in found.shown or found.timed:
                 found.shown[how] = f"\t\telements = {{ {self._elements(found)} }}\n"
             lines.append(found.shown[how])
         return "".join([*lines, "\t}\n"])
@@ -125,8 +126,8 @@ class TextListing:
                 text += f" packets {packets} bytes {octets}"
         if element.timeout and element.timeout != declaration.timeout:
             text += f" timeout {show_period(element.timeout)}"
-        if element.timeout:
-            text += f" expires {show_period(element.timeout)}"
+        if element.ends is not None and not self.options.stateless:
+            text += f" expires {show_period(element.left(self.options.now))}"
         if element.comment is not None:
             text += f' comment "{element.comment}"'
         data = element.data

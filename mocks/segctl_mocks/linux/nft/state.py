@@ -22,12 +22,20 @@ TableKey: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of a named set or map; counters are packets and bytes."""
+    """One element of a named set or map; counters are packets and bytes.
+
+    `timeout` is in milliseconds; `ends` is when it goes, in seconds of the host's clock.
+    """
 
     data: Verdict | Value | str | None = None
     comment: str | None = None
     counter: tuple[int, int] | None = None
     timeout: int = 0
+    ends: float | None = None
+
+    def left(self, now: float) -> int:
+        """Return the milliseconds until it goes."""
+        return 0 if self.ends is None else max(0, int((self.ends - now) * 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,11 @@ class NamedSet:
         """Take all elements away."""
         self.elements, self.lows, self.by_low, self.buckets = {}, [], {}, {}
         self.shown = {}
+
+    @property
+    def timed(self) -> bool:
+        """Whether elements may have a time after which they go."""
+        return "timeout" in self.declaration.flags
 
     def _bucket(self, key: Key) -> tuple[tuple[bool, ...], tuple[int, ...]]:
         shifts = [_SHIFT.get(kind.bits, 0) for kind in self.declaration.kinds]
@@ -267,3 +280,27 @@ class Ruleset:
     tables: dict[TableKey, Table] = field(default_factory=dict["TableKey", Table])
     last_handle: int = 0
     generation: int = 0
+
+    def after(self, now: float) -> Ruleset:
+        """Return it without the elements whose time is over, itself where there are none."""
+        over = [
+            (place, name, [key for key, one in held.elements.items() if _over(one, now)])
+            for place, table in self.tables.items()
+            for name, held in table.sets.items()
+            if held.timed
+        ]
+        tables = {**self.tables}
+        for place, name, keys in over:
+            if not keys:
+                continue
+            if tables[place] is self.tables[place]:
+                tables[place] = tables[place].clone()
+            left = tables[place].sets[name].clone()
+            for key in keys:
+                left.drop(key)
+            tables[place].sets[name] = left
+        return replace(self, tables=tables) if any(keys for *_, keys in over) else self
+
+
+def _over(element: Element, now: float) -> bool:
+    return element.ends is not None and element.ends <= now

@@ -70,6 +70,7 @@ class Element:
     comment: str | None = None
     counter: tuple[int, int] | None = None
     timeout: int = 0
+    expires: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ def _element(stream: Stream) -> Element:
     key: Term = first if len(parts) == 1 else Joined(".", tuple(parts), span)
     counter: tuple[int, int] | None = None
     comment: str | None = None
-    timeout = 0
+    timeout = expires = 0
     while stream.at("counter", "timeout", "expires"):
         word = stream.take().text
         if word == "counter":
@@ -272,13 +272,14 @@ def _element(stream: Stream) -> Element:
         else:
             period = types.parse_period(stream.take().text)
             timeout = period if word == "timeout" else timeout
+            expires = period if word == "expires" else expires
     if stream.accept("comment"):
         comment = stream.string().text
     data: Term | VerdictTerm | None = None
     if stream.accept(":"):
         stream.skip_blank()
         data = verdict(stream) if stream.peek().text in VERDICTS else value(stream)
-    return Element(key, span, data, comment, counter, timeout)
+    return Element(key, span, data, comment, counter, timeout, expires)
 
 
 def counts(stream: Stream) -> tuple[int, int]:

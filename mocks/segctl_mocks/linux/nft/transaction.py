@@ -46,6 +46,7 @@ class Transaction:
 
     live: Ruleset
     interfaces: Collection[str]
+    now: float = 0.0
     new: Ruleset = field(init=False)
     errors: list[NftError] = field(default_factory=list[NftError])
     fresh_sets: set[SetKey] = field(default_factory=set["SetKey"])
@@ -375,7 +376,7 @@ class Transaction:
             raise TypeError(command)
         found = self.set(table, place.name, place.name_span, early=True)
         known = self._known.setdefault(set_key(place), elements.Known())
-        changer = elements.Changer(table, found, self.interfaces, known)
+        changer = elements.Changer(table, found, self.interfaces, known, self.now)
         if command.verb in {"add", "create"}:
             changer.add(command.body, exclusive=command.verb == "create")
         elif command.verb in {"delete", "destroy"}:

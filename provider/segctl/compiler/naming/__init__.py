@@ -55,6 +55,7 @@ from segctl.compiler.naming.objects import (
 from segctl.compiler.naming.rules import (
     CLOSING_RULE,
     CONTAINED,
+    CONTAINED_SOURCE,
     CONTAINING_RULES,
     DEFAULT_SITE,
     RuleName,
@@ -72,6 +73,7 @@ __all__ = [
     "CLOSING_DESCRIPTION",
     "CLOSING_RULE",
     "CONTAINED",
+    "CONTAINED_SOURCE",
     "CONTAINING_DESCRIPTION",
     "CONTAINING_RULES",
     "DEFAULT_SITE",

@@ -22,8 +22,9 @@ CLOSING_RULE = "segctl.deny"
 #: The group of those who are contained; also the tag by which an address is in it.
 CONTAINED = "segctl-contained"
 #: The rules that deny what those who are contained send, and what is sent to them.
+CONTAINED_SOURCE = "segctl.contained-source"
 CONTAINING_RULES = {
-    "segctl.contained-source": "source",
+    CONTAINED_SOURCE: "source",
     "segctl.contained-destination": "destination",
 }
 _INTRAZONE = "segctl.intrazone-deny."

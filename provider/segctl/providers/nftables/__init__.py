@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from segctl.providers.base import Capabilities, refuse_containment, refuse_pair
+from segctl.providers.base import Capabilities, refuse_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -23,6 +23,7 @@ CAPABILITIES = Capabilities(
     port=22,
     title="nftables",
     timed_revert=True,
+    contains=True,
     owns_zones=True,
     ordered=False,
     passes_outside=True,
@@ -53,7 +54,6 @@ class NftablesProvider:
         from segctl.providers.nftables.fit import fit
 
         refuse_pair(device, CAPABILITIES)
-        refuse_containment(device, CAPABILITIES)
         return fit(policy, device)
 
     def applications(self, protocol: Protocol, classes: Sequence[str]) -> Applications:

@@ -76,6 +76,8 @@ say needs needs
 say forwarding forwarding
 """
 
+#: A set of who is contained in a listing, as two patterns of sed.
+_TIMED = "/^[[:space:]]set contained[46][_a-z]* {/,/^[[:space:]]}/"
 _NEW, _OLD = f"{BOOT_FOLDER}/.segctl.nft.tmp", f"{BOOT_FOLDER}/.segctl.nft.old"
 
 PROGRAM = rf"""
@@ -95,6 +97,25 @@ holds() {{ if S=$($N list set $T "$1" 2>&1); then
 why() {{ holds {names.LOCK} "$1" || exit 12
   [ "$VERB" = keep ] || [ "$VERB" = go ] || holds {names.PUSH} "$ID" || exit 6; exit 5; }}
 without() {{ sed "/^[[:space:]]set $1 {{/,/^[[:space:]]}}/d"; }}
+# a table without who is contained: a copy of it holds nobody for longer than was asked for
+emptied() {{ sed -e '{_TIMED}s/^[[:space:]][[:space:]]elements = .*//' \
+  -e '{_TIMED}s/^[[:space:]][[:space:]][[:space:]].*//'; }}
+# who is contained now, with the time that is left, for each set that file $1 makes
+members() {{ for s in {" ".join(names.CONTAINED_SETS)}; do
+  if grep -q "set \($T \)*$s {{" "$1"; then
+    if M=$($N list set $T $s 2>&1); then
+      printf '%s\n' "$M" | sed -n -e "s/^[[:space:]][[:space:]]elements = /add element $T $s /p" \
+        -e '/^[[:space:]][[:space:]][[:space:]]/p' | sed 's/ expires 0s/ expires 1ms/g'
+    else case $M in *"{ABSENT}"*) ;; *) echo "$M" >&2; return 1;; esac; fi
+  fi
+done; }}
+# say that the table in file $1, which comes back, has no set for who is contained now
+freed() {{ for s in {" ".join(names.CONTAINED_SETS)}; do
+  if ! grep -q "set $s {{" "$1" && $N list set $T $s 2>/dev/null | grep -q " = {{ "; then
+    echo "whoever is contained there is let go: the earlier table has no place for them" >&2
+    return
+  fi
+done; }}
 filled() {{ grep -q '^[[:space:]][a-z]' "$1"; }}
 # a transaction of this push, in one file with its fence: never the one without the other
 fenced() {{ cat "$ID.fence" "$1" > "$ID.step" && $N -f - < "$ID.step"; }}
@@ -115,7 +136,8 @@ back() {{ K=
     if [ -z "$L" ]; then echo "create set $T {names.LOCK} {{ {names.LOCK_MADE} }}"
     elif [ -n "$K" ]; then echo "delete element $T {names.LOCK} {{ $K }}"; fi
     [ -n "$1" ] || case $L in *" $2 "*) L=;; esac
-    echo "delete table $T"; cat "$ID.old" && printf '%s\n' "$L" || echo fail; }} | $N -f -; }}
+    echo "delete table $T"; cat "$ID.old" && members "$ID.old" && printf '%s\n' "$L" ||
+      echo fail; }} | $N -f -; }}
 # put the boot file back that was there before a confirmation began to write it
 unkeep() {{ [ -e "$ID.boot" ] || return 0
   read -r W V < "$ID.boot"
@@ -123,7 +145,7 @@ unkeep() {{ [ -e "$ID.boot" ] || return 0
     return 1
   $SUDO rm -f {_OLD} {_NEW}; rm -f "$ID.boot"; sync; }}
 written() {{ $N -s list table $T > "$ID.now" && [ -s "$ID.now" ] &&
-  without {names.LOCK} < "$ID.now" | without {names.PUSH} > "$ID.policy" &&
+  without {names.LOCK} < "$ID.now" | without {names.PUSH} | emptied > "$ID.policy" &&
   {{ echo "table $T"; echo "delete table $T"
     ! filled "$ID.policy" || {{ cat "$ID.policy" &&
       echo "add set $T {names.PUSH} {{ {names.LOCK_MADE} }}" &&
@@ -141,7 +163,7 @@ go) find . -type f -mtime +7 -exec rm -f {{}} +
   take "$ID.all" "$8" || {{ c=$?; tidy; exit $c; }}
   $N list table $T > "$ID.was" && [ -s "$ID.was" ] ||
     {{ echo "cannot save the table that is there" >&2; tidy; exit 4; }}
-  without {names.LOCK} < "$ID.was" > "$ID.old" || {{ tidy; exit 9; }}
+  without {names.LOCK} < "$ID.was" | emptied > "$ID.old" || {{ tidy; exit 9; }}
   filled "$ID.old" || : > "$ID.old"
   for part in fence prepare switch clean; do : > "$ID.$part"; done
   awk -v id="$ID" '/^# segctl / {{ part = $3 }} {{ print > (id "." part) }}' "$ID.all" ||
@@ -152,6 +174,10 @@ go) find . -type f -mtime +7 -exec rm -f {{}} +
   clock
   sed "/^add element $T {names.PUSH} /s/ since / $U /" "$ID.switch" > "$ID.now" ||
     {{ tidy; exit 9; }}
+  if grep -q "^delete table" "$ID.now"; then
+    members "$ID.now" > "$ID.held" && cat "$ID.held" >> "$ID.now" ||
+      {{ echo "cannot tell who is contained, and would let them go" >&2; tidy; exit 4; }}
+  fi
   [ "$7" = 0 ] || setsid sh -c 'eval "$1"' segctl-guard "$P" "$SUDO" guard "$ID" "$6" \
     $((U+$7)) </dev/null >/dev/null 2>&1 &
   if [ -s "$ID.prepare" ] && ! fenced "$ID.prepare"; then tidy; why "$5"; fi
@@ -171,6 +197,7 @@ confirm|keep) mkdir "$ID.busy" 2>/dev/null || exit 3
   tidy; $SUDO rm -f {_OLD} {_NEW}; true ;;
 revert) holds {names.PUSH} "$ID" || {{ unprepare "$6"; tidy; exit 6; }}
   [ -e "$ID.old" ] || exit 11
+  freed "$ID.old"
   back "$5" "$6" || why "$5"
   unkeep || {{ echo "{BOOT_FILE} could not be put back" >&2; exit 10; }}
   tidy ;;

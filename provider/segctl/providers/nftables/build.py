@@ -20,6 +20,15 @@ effect.
     erq_A/B      lines for errors about requests of permitted connections, judged by their quote
     era_A/B      the same for errors about answers
     rule_NAME    counts, logs, marks the connection, and permits or judges the function
+
+Whoever is contained meets none of this, but in ``forward`` before all else:
+
+    forward      from or to an address of @contained4 …: goto rule_segctl.contained-source, or
+                 rule_segctl.contained-destination
+    rule_segctl.contained-source
+                 iifname . oifname vmap @kept, counts, logs, drops
+    keep_A/B     packets from A to B, as in pair_A/B, of the rules that go on only: keepout_A/B and
+                 so on lead to the same may_NAME and rule_NAME
 """
 
 from __future__ import annotations
@@ -47,6 +56,16 @@ ADDRESS_SETS = {
     6: ("type ipv6_addr; flags interval;", "typeof ip6 saddr; flags interval;"),
 }
 FAMILIES = {4: "ip", 6: "ip6"}
+#: The same for sets of who is contained: single addresses, and networks.
+_TIMED = ("flags timeout;", "flags interval, timeout;")
+CONTAINED_SETS = {
+    name: (f"type ipv{version}_addr; {flags}", f"typeof {FAMILIES[version]} saddr; {flags}")
+    for version, found in names.CONTAINED.items()
+    for name, flags in zip(found, _TIMED, strict=True)
+}
+#: What the names of chains begin with that hold for who is contained.
+KEEP = "keep"
+_PORT_PAIR = ("type ifname . ifname : verdict;", "typeof iifname . oifname : verdict;")
 MARK_MAP = "type mark : verdict;"
 MARK_MAP_MADE = "typeof ct mark : verdict;"
 ECHO = {4: "icmp type", 6: "icmpv6 type"}
@@ -96,8 +115,14 @@ def build(policy: Policy, given: Names) -> Table:
     for pair, rules in pairs.items():
         chains.update(_pair_chains(pair, rules, groups, given))
     for pair in crossings(pairs):
-        chains[f"pair_{pair}"] = tuple(_dispatch(pair, pairs))
+        chains[f"pair_{pair}"] = (*_dispatch(pair, pairs), Line(f"goto {names.DENY}"))
         chains["quoted"] = tuple(_quoted())
+    kept = by_pair(rule for rule in policy.rules if rule.leading)
+    for pair, rules in kept.items():
+        chains.update(_leading(pair, rules, groups, given))
+    for pair in crossings(kept):
+        chains[f"{KEEP}_{pair}"] = tuple(_dispatch(pair, kept, KEEP))
+    chains.update(_contained(policy.rules, kept=bool(kept)))
     return assemble(policy, given, chains, names.FORMAT, _mark_maps(pairs, given))
 
 
@@ -111,6 +136,7 @@ def assemble(
     """Return the table of these chains, plus everything that is the same in all formats."""
     all_chains = {**chains, **dict(_inside(policy))}
     all_chains[names.FORWARD] = (
+        *_held(policy.rules),
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),
         Line(f"oifname @{names.ZONED} goto {names.DENY}"),
@@ -119,6 +145,7 @@ def assemble(
     groups = {group.name: group.members for group in policy[AddressGroup]}
     crossing = crossings(by_pair(policy.rules))
     sets = {item.name: item for item in (*_sets(policy, groups, crossing, given), *maps)}
+    sets |= {item.name: item for item in _timed(policy)}
     used = {fn for rule in policy.rules for fn in rule.applications if fn != ANY}
     for item in functions.support(used):
         if isinstance(item, Set):
@@ -146,10 +173,15 @@ def by_pair(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
     """Return the permitting rules by zone pair."""
     pairs: dict[str, list[Rule]] = {}
     for rule in rules:
-        if rule.type != "intrazone":
+        if rule.type != "intrazone" and not contains(rule):
             pair = names.pair(rule.from_zones[0], rule.to_zones[0])
             pairs.setdefault(pair, []).append(rule)
     return pairs
+
+
+def contains(rule: Rule) -> bool:
+    """Whether a rule is one of those that deny who is contained."""
+    return rule.leading and rule.action != "allow"
 
 
 def reverse(pair: str) -> str:
@@ -327,28 +359,96 @@ def _pair_chains(
         yield f"fun_{pair}", tuple(fun)
 
 
-def _dispatch(pair: str, pairs: Mapping[str, Sequence[Rule]]) -> Iterator[Line]:
-    """Yield the lines for all packets from one zone to another.
+def _dispatch(pair: str, pairs: Mapping[str, Sequence[Rule]], keep: str = "") -> Iterator[Line]:
+    """Yield the lines for all packets from one zone to another, which lead to chains of `keep`.
 
-    A connection that another's helper expects (``related`` but not ICMP) is judged as new.
+    A connection that another's helper expects (``related`` but not ICMP) is judged as new. Marks
+    may name any rule, so that they lead nobody who is contained.
     """
     sides = (("original", pair, "era"), ("reply", reverse(pair), "erq"))
     for direction, asking, _ in sides:
-        if asking in pairs:
+        if asking in pairs and not keep:
             yield Line(f"ct direction {direction} ct mark & 0x{MASK:08x} vmap @mark_{asking}")
     error = "ct state related meta l4proto { icmp, ipv6-icmp }"
     yield Line(f"{error} jump quoted")
     for direction, asking, errors in sides:
         if asking in pairs:
-            yield Line(f"ct direction {direction} {error} jump {errors}_{asking}")
+            yield Line(f"ct direction {direction} {error} jump {keep}{errors}_{asking}")
     if pair in pairs:
         asked = "ct direction original ct state established,related,new"
-        yield Line(f"{asked} jump out_{pair}")
+        yield Line(f"{asked} jump {keep}out_{pair}")
         if any(map(judged, pairs[pair])):
-            yield Line(f"{asked} jump fun_{pair}")
+            yield Line(f"{asked} jump {keep}fun_{pair}")
     if reverse(pair) in pairs:
-        yield Line(f"ct direction reply ct state established jump out_{reverse(pair)}")
-    yield Line(f"goto {names.DENY}")
+        yield Line(f"ct direction reply ct state established jump {keep}out_{reverse(pair)}")
+
+
+# --- who is contained ----------------------------------------------------------------------------
+
+
+def _leading(
+    pair: str, rules: Sequence[Rule], groups: Mapping[str, Sequence[str]], given: Names
+) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    """Yield the chains that lead to the rules of a zone pair that go on; the rules are the same."""
+    for name, lines in _pair_chains(pair, rules, groups, given):
+        if not name.startswith(("may_", "rule_")):
+            yield f"{KEEP}{name}", lines
+
+
+def _held(rules: Iterable[Rule]) -> Iterator[Line]:
+    """Yield the lines that no packet from or to who is contained gets past."""
+    for rule in filter(contains, rules):
+        side = "saddr" if rule.name == naming.CONTAINED_SOURCE else "daddr"
+        for version, found in names.CONTAINED.items():
+            for name in found:
+                yield Line(f"{FAMILIES[version]} {side} @{name} goto rule_{rule.name}")
+
+
+def _contained(rules: Iterable[Rule], *, kept: bool) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    """Yield the chains of the rules that deny who is contained."""
+    for rule in filter(contains, rules):
+        lines = [Line(f"iifname . oifname vmap @{names.KEPT}")] if kept else []
+        lines.append(Line(f'counter name "rule_{rule.name}"'))
+        if rule.log:
+            group = log_group(rule.log_setting)
+            snap = " snaplen 128" if group else ""
+            lines.append(
+                Line(
+                    "limit rate 10/second burst 50 packets "
+                    f'log prefix "segctl deny {rule.name} "{group}{snap}'
+                )
+            )
+        yield f"rule_{rule.name}", (*lines, Line("drop"))
+
+
+def _timed(policy: Policy) -> Iterator[Set]:
+    """Yield the sets of who is contained, and the map to the flows that go on for them."""
+    if not any(map(contains, policy.rules)):
+        return
+    for name, (declaration, made) in CONTAINED_SETS.items():
+        yield Set(name=name, declaration=declaration, made=made)
+    kept = crossings(by_pair(rule for rule in policy.rules if rule.leading))
+    if kept:
+        yield _by_ports(names.KEPT, policy, f"jump {KEEP}_", kept)
+
+
+def _by_ports(name: str, policy: Policy, to: str, pairs: Iterable[str]) -> Set:
+    """Return the map from interfaces to the chains of zone pairs, by a verdict such as ``goto``."""
+    ports = {zone.name: zone.interfaces for zone in policy[FirewallZone]}
+    declaration, made = _PORT_PAIR
+    return Set(
+        name=name,
+        declaration=declaration,
+        made=made,
+        map=True,
+        elements=frozenset(
+            f'"{enter}" . "{leave}" : {to}{pair}'
+            for pair in pairs
+            for source, _, destination in [pair.partition(names.JOIN)]
+            for enter in ports.get(source, ())
+            for leave in ports.get(destination, ())
+        ),
+    )
 
 
 def _mark_maps(pairs: Mapping[str, Sequence[Rule]], given: Names) -> Iterator[Set]:
@@ -413,16 +513,4 @@ def _sets(
         elements=frozenset(f'"{port}"' for addresses in ports.values() for port in addresses),
     )
     inside = (names.pair(zone, zone) for zone in ports)
-    yield Set(
-        name=names.PAIRS,
-        declaration="type ifname . ifname : verdict;",
-        made="typeof iifname . oifname : verdict;",
-        map=True,
-        elements=frozenset(
-            f'"{enter}" . "{leave}" : goto pair_{pair}'
-            for pair in (*inside, *crossing)
-            for source, _, destination in [pair.partition(names.JOIN)]
-            for enter in ports.get(source, ())
-            for leave in ports.get(destination, ())
-        ),
-    )
+    yield _by_ports(names.PAIRS, policy, "goto pair_", (*inside, *crossing))

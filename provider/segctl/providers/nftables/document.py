@@ -19,6 +19,8 @@ EVERY = "*"
 _MAY_LACK = ("boot", "loads", "needs", "forwarding")
 #: A counter's values, in nft's JSON inside our own.
 _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
+#: The time that an element has left.
+_EXPIRES = re.compile(rb'(\\"expires\\": ?)[0-9]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,8 @@ class Document:
 
 
 def steady(document: bytes) -> bytes:
-    """Return a document with every counter at zero."""
-    return _COUNTED.sub(rb"\g<1>0\g<2>0", document)
+    """Return a document with every counter, and the time that each element has left, at zero."""
+    return _EXPIRES.sub(rb"\g<1>0", _COUNTED.sub(rb"\g<1>0\g<2>0", document))
 
 
 def load(document: bytes) -> Document:

@@ -27,7 +27,13 @@ from segctl.model.policy import (
 )
 from segctl.protocols import catalogue, layer4_ports
 from segctl.providers.nftables import functions, names
-from segctl.providers.nftables.interpret import inside_rule, rule_order, services_of
+from segctl.providers.nftables.interpret import (
+    containing_rule,
+    inside_rule,
+    rule_order,
+    services_of,
+    tags_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -129,6 +135,11 @@ class _Fitter:
         if rule.type == "intrazone":
             inside = inside_rule(name, rule.from_zones[0], self.log_setting)
             return replace(inside, renamed_from=_former(rule))
+        if rule.leading and rule.action != "allow":
+            group = AddressGroup(name=naming.CONTAINED, members=(), contained=True)
+            self.groups[group.name] = group
+            setting = self._log_setting(rule.log_setting)
+            return containing_rule(name, log=rule.log, setting=setting)
         self._refuse(rule, where)
         applications, services = self._services_of(rule, where)
         return Rule(
@@ -143,7 +154,9 @@ class _Fitter:
             flow=naming.shorten(rule.flow, names.MAX_LABEL),
             log=rule.log,
             log_setting=self.log_setting if rule.log else "",
-            tags=() if rule.enforce_functions or not rule.protocols else (names.NOT_ENFORCED,),
+            tags=tags_of(
+                leading=rule.leading, enforced=rule.enforce_functions or not rule.protocols
+            ),
             essential=rule.essential,
             renamed_from=_former(rule),
         )

@@ -17,7 +17,7 @@ from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.gates import passes_on
 from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
-from segctl.providers.state import GATED, UNREAD
+from segctl.providers.state import BYPASS, GATED, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -250,6 +250,7 @@ def _table_findings(listed: _Listed) -> Iterator[Problem]:
                 "every forward chain after their first packets",
                 hint="remove our interfaces from it: a revoked connection would continue",
                 severity="warning",
+                kind=BYPASS,
                 subject=table,
             )
     yield from _mark_findings(listed)

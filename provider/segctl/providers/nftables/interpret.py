@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from segctl.compiler import naming
 from segctl.model.policy import (
     ANY,
+    CONTAINMENT,
     AddressGroup,
     DefaultRule,
     FirewallZone,
@@ -25,7 +26,7 @@ from segctl.model.policy import (
 )
 from segctl.providers.nftables import former, names, noted
 from segctl.providers.nftables.bound import Bound
-from segctl.providers.nftables.build import Former, Names, build
+from segctl.providers.nftables.build import KEEP, Former, Names, build
 from segctl.providers.nftables.table import Chain
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def interpret(table: Table) -> Meaning:
         former=_former_marks(table) if is_former else {},
         sets=dict(_sets_in_use(sets)),
     )
-    rules = _sorted([*_permitting(table, chains), *_inside(table, chains)])
+    rules = _sorted(
+        [*_permitting(table, chains), *_inside(table, chains), *_containing(table, chains)]
+    )
     groups = tuple(_groups(table, given, rules))
     policy = Policy(
         zones=_zones(table),
@@ -106,8 +109,12 @@ def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 
 def rule_order(rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Sort rules by zone pair and name, since their order has no meaning on this platform."""
-    return rule.from_zones, rule.to_zones, rule.name
+    """Sort rules by zone pair and name, since their order has no meaning on this platform.
+
+    Those that hold for who is contained come first, and those that go on before all.
+    """
+    place = "2" if not rule.leading else "0" if rule.action == "allow" else "1"
+    return (place, *rule.from_zones), rule.to_zones, rule.name
 
 
 def services_of(listed: Iterable[str]) -> tuple[Service, ...]:
@@ -165,7 +172,7 @@ def _zones(table: Table) -> tuple[FirewallZone, ...]:
     )
 
 
-def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
+def _permitting(table: Table, reachable: frozenset[str]) -> Iterator[Rule]:
     drafts: dict[tuple[str, str], _Draft] = {}
     for chain in sorted(reachable):
         kind, _, pair = chain.partition("_")
@@ -184,7 +191,11 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
             draft.services.update(_service_names(match))
     for (pair, name), draft in drafts.items():
         source, _, target = pair.partition(names.JOIN)
-        yield _rule(table, name, source, target, draft)
+        keeps = f"{KEEP}out_{pair}"
+        leading = keeps in reachable and any(
+            line.target == f"may_{name}" for line in table.chains[keeps].lines
+        )
+        yield _rule(table, name, source, target, draft, leading=leading)
 
 
 def _asking(table: Table, chain: str) -> Iterator[str]:
@@ -205,7 +216,14 @@ def _service_names(match: re.Match[str]) -> Iterator[str]:
         yield naming.service_name(match["protocol"], port)
 
 
-def _rule(table: Table, name: str, source: str, target: str, draft: _Draft) -> Rule:
+def tags_of(*, leading: bool, enforced: bool) -> tuple[str, ...]:
+    """Return the tags of a rule: whether it goes on for who is contained, and its functions."""
+    return (*(() if enforced else (names.NOT_ENFORCED,)), *((CONTAINMENT,) if leading else ()))
+
+
+def _rule(
+    table: Table, name: str, source: str, target: str, draft: _Draft, *, leading: bool
+) -> Rule:
     counter = table.counters.get(f"rule_{name}")
     labels = names.read_labels(counter.comment) if counter else naming.Mark()
     chain = table.chains.get(f"rule_{name}")
@@ -223,7 +241,7 @@ def _rule(table: Table, name: str, source: str, target: str, draft: _Draft) -> R
         flow=labels.flow,
         log=log is not None,
         log_setting=_setting(log[1]) if log else "",
-        tags=() if labels.enforced else (names.NOT_ENFORCED,),
+        tags=tags_of(leading=leading, enforced=labels.enforced),
         essential=labels.seal is not None,
         seal=labels.seal or "",
     )
@@ -259,9 +277,39 @@ def inside_rule(name: str, zone: str, log_setting: str) -> Rule:
     )
 
 
+def _containing(table: Table, reachable: frozenset[str]) -> Iterator[Rule]:
+    for name in naming.CONTAINING_RULES:
+        if f"rule_{name}" in reachable:
+            lines = table.chains[f"rule_{name}"].lines
+            log = next((m for line in lines if (m := _LOG.search(line.text))), None)
+            yield containing_rule(
+                name, log=log is not None, setting=_setting(log[1]) if log else ""
+            )
+
+
+def containing_rule(name: str, *, log: bool, setting: str) -> Rule:
+    """Return this platform's rule that denies who is contained, on one side of a packet."""
+    own = (naming.CONTAINED,)
+    source = name == naming.CONTAINED_SOURCE
+    return Rule(
+        name=name,
+        from_zones=(ANY,),
+        to_zones=(ANY,),
+        sources=own if source else (ANY,),
+        destinations=(ANY,) if source else own,
+        action="drop",
+        log=log,
+        log_setting=setting,
+        tags=tags_of(leading=True, enforced=True),
+    )
+
+
 def _groups(table: Table, given: Names, rules: Iterable[Rule]) -> Iterator[AddressGroup]:
     used = {name for rule in rules for name in (*rule.sources, *rule.destinations)} - {ANY}
     for group in sorted(used):
+        if group == naming.CONTAINED:
+            yield AddressGroup(name=group, members=(), contained=True)
+            continue
         groups: list[str] = []
         for version in (4, 6):
             held = table.sets.get(given.set(version, group))

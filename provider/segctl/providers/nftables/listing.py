@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.addresses import canonical_address
+from segctl.providers.nftables import names
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
 from segctl.system.json_text import read_listing
 
@@ -64,7 +65,8 @@ def _read_table(document: str) -> Table:
         elif kind == "rule":
             lines.setdefault(str(values["chain"]), []).append(_line(values))
         elif kind in ("set", "map"):
-            sets[name] = _set(kind, values)
+            timed = name in names.CONTAINED_SETS  # who is in it is not what the table says
+            sets[name] = _set(kind, {**values, "elem": []} if timed else values)
         elif kind == "counter":
             counters[name] = Counter(
                 name=name,
@@ -222,7 +224,8 @@ def _name_key(value: Any) -> str:
     return _right(value, quoted=True)
 
 
-def _address_key(value: Any) -> str:
+def address_key(value: Any) -> str:
+    """Spell an address, a network or a range of a set."""
     return canonical_address(_right(value))
 
 
@@ -240,8 +243,8 @@ _TYPES: Mapping[str, str] = {
     "ip6 length": "integer",
 }
 _KEYS: Mapping[str, Callable[[Any], str]] = {
-    "ipv4_addr": _address_key,
-    "ipv6_addr": _address_key,
+    "ipv4_addr": address_key,
+    "ipv6_addr": address_key,
 }
 
 

@@ -26,6 +26,12 @@ FORMER = "made by segctl, format 1"
 LOCK, PUSH = "lock", "push"
 RECORDS = frozenset({LOCK, PUSH})
 LOCK_MADE = "typeof meta mark;"
+#: By IP version, the sets of who is contained: single addresses, and networks, which may hold some
+#: of the addresses. Their elements are not policy: each has its own time.
+CONTAINED = {4: ("contained4", "contained4_nets"), 6: ("contained6", "contained6_nets")}
+CONTAINED_SETS = tuple(name for pair in CONTAINED.values() for name in pair)
+#: Map from interfaces to the flows that go on for who is contained.
+KEPT = "kept"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
 MAX_NAME = 63
 MAX_GROUP = 120

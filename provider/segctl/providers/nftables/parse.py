@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import ParseError, Problem
-from segctl.model.policy import FirewallZone, Policy
+from segctl.model.filled import Filled
+from segctl.model.policy import AddressGroup, FirewallZone, Policy
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
-from segctl.providers.nftables import forwarding, functions, names, versions
+from segctl.providers.nftables import containing, forwarding, functions, names, versions
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
 from segctl.providers.nftables.document import Document, load
@@ -27,6 +28,8 @@ from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from segctl.providers.containing import Held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ def _parse(document: bytes) -> NftLive:
     meaning = interpret(table) if table.chains else Meaning(policy=Policy(), names=Names())
     links = _links(host)
     boot = kept(host, table)
+    who = _members(host, meaning.policy)
     return NftLive(
         identity=Identity(
             serial=host.machine,
@@ -78,12 +82,16 @@ def _parse(document: bytes) -> NftLive:
             ),
         },
         gates=(*forwarding.gates(host.forwarding or ""), *gates(host)),
+        contained=None
+        if who is None
+        else Filled(what="sets of who is contained", addresses=tuple(one.address for one in who)),
         counts={"rule": len(meaning.policy.rules)},
         findings=(
             *forwarding.findings(host.forwarding or ""),
             *foreign_findings(host),
             *_debris(meaning.debris),
             *loading(host, table),
+            *(containing.notes(who) if who else ()),
         ),
         state=replace(
             _state(host),
@@ -123,6 +131,16 @@ def _table(found: Document) -> Table:
             f"{names.FORMAT!r}: use the segctl that wrote it",
         )
     return table
+
+
+def _members(found: Document, policy: Policy) -> tuple[Held, ...] | None:
+    """Return who is contained; None where nothing is prepared for that."""
+    if not any(group.contained for group in policy[AddressGroup]):
+        return None
+    try:
+        return containing.members(found.table)
+    except ValueError as error:
+        raise ParseError(found.host, "who is contained there is not understood") from error
 
 
 def _links(found: Document) -> Sequence[Mapping[str, Any]]:

@@ -395,6 +395,7 @@ class Pushing(Locking):
                 self._say_gone()
                 answer = replace(answer, code=0)
             if answer.code == 0:
+                self._warn(answer)
                 self._pushed = self._kept = None
                 return
             if answer.code == agent.LOST_LOCK:

@@ -25,6 +25,7 @@ WORDS: Final[Words] = {
     "create set": "create set ",
     "add map": "add map ",
     "add element": "add element ",
+    "create element": "create element ",
     "add counter": "add counter ",
     "flush chain": "flush chain ",
     "flush set": "flush set ",

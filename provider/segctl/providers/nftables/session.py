@@ -16,6 +16,7 @@ from uuid import uuid4
 from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
 from segctl.providers.counting import Counts, Hits
 from segctl.providers.nftables import agent, commands, names, versions, watching
+from segctl.providers.nftables.containing import HostCell
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables, sets_of_marks
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
@@ -150,6 +151,13 @@ class NftSession(Pushing):
         log = watching.kernel_log(host, self._printed, watch.since, now, listing)
         told += [] if log is None else [log]
         return [*told, watching.counters(host, self._counters(listing), now)]
+
+    def cells(self) -> Sequence[HostCell]:
+        """Return the host, which can contain."""
+        if self._clock is None:  # nothing was read yet
+            self._sudo = "" if self._part(self._ask(), "uid").strip() == "0" else "sudo -n"
+        name = self._target.name
+        return (HostCell(name=name, shown=self._shown, write=self._write_nft, failed=self._failed),)
 
     def _shown(self, command: str) -> Answer:
         """Return what root gets to see of a command."""

@@ -15,6 +15,7 @@ from segctl.compiler import naming
 from segctl.model.errors import ParseError, Problem
 from segctl.model.filled import Filled
 from segctl.model.policy import AddressGroup
+from segctl.providers.containing import CONTAINED, Held, contained_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Part of a document: the addresses with our tag; further pages have numbers.
 PART: Final = "contained"
-#: Kind of the note that an address is contained.
-CONTAINED: Final = "contained"
 PAGE: Final = 500
 #: More pages are not read of one device: nobody contains so many.
 _MOST_PAGES: Final = 40
@@ -139,9 +138,9 @@ def notes(part: Element | None, name: str, inside: Filled | None) -> Iterator[Pr
         )
         return
     for one in registered:
-        words = one.note.words if one.note else "by somebody else, until when is not known"
         if inside.unread or one.address not in inside.addresses:
             why = f"which cannot be told: {inside.unread}" if inside.unread else ""
+            words = Held(address=one.address, note=one.note, enforced=False).words
             yield Problem(
                 message=f"{one.address} is to be contained {words}, "
                 f"{why or f'and is not in the group {naming.CONTAINED}'}",
@@ -151,10 +150,4 @@ def notes(part: Element | None, name: str, inside: Filled | None) -> Iterator[Pr
                 subject=one.address,
             )
             continue
-        yield Problem(
-            message=f"{one.address} is contained {words}",
-            hint="segctl contain release ends it",
-            severity="note",
-            kind=CONTAINED,
-            subject=one.address,
-        )
+        yield contained_note(Held(address=one.address, note=one.note, enforced=True))

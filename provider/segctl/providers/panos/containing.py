@@ -121,6 +121,11 @@ class FirewallCell:
         """Its host in the inventory."""
         return self.member.target.name
 
+    @property
+    def judges_all(self) -> bool:
+        """An open session goes on, whatever the rules say: it is to be ended."""
+        return False
+
     def held(self) -> Sequence[Held]:
         """Return the addresses with our tag, and whether each is in the group."""
         inside = self._inside()
