@@ -168,7 +168,8 @@ def test_every_command_is_tried() -> None:
 THEIRS = {
     "rulebase/security/rules": """
         <entry name="theirs~"><from><member>SUPV</member></from><to><member>CTRL</member></to>
-        <source><member>theirs~</member></source><destination><member>any</member></destination>
+        <source><member>theirs~</member><member>el~</member></source>
+        <destination><member>any</member></destination><schedule>s~</schedule>
         <service><member>theirs~</member></service><application><member>a~</member></application>
         <source-user><member>u~</member></source-user><category><member>c~</member></category>
         <tag><member>t~</member></tag><log-setting>l~</log-setting><group-tag>g~</group-tag>
@@ -179,6 +180,27 @@ THEIRS = {
     "service": """
         <entry name="theirs~"><protocol><tcp><port>77</port></tcp></protocol>
         <description>d~</description></entry>""",
+    "rulebase/application-override/rules": """
+        <entry name="short~"><from><member>SUPV</member></from><to><member>CTRL</member></to>
+        <source><member>theirs~</member></source><destination><member>any</member></destination>
+        <protocol>tcp</protocol><port>502</port><application>a~</application>
+        <description>d~</description></entry>""",
+    "rulebase/nat/rules": """
+        <entry name="nat~"><from><member>SUPV</member></from><to><member>SUPV</member></to>
+        <source><member>any</member></source><destination><member>theirs~</member></destination>
+        <service>any</service><description>d~</description><destination-translation>
+        <translated-address>10.20.1.11</translated-address></destination-translation></entry>""",
+    "address-group": """
+        <entry name="g~"><static><member>theirs~</member><member>lost~</member></static>
+        <description>d~</description></entry>""",
+    "service-group": """<entry name="sg~"><members><member>theirs~</member></members></entry>""",
+    "application-group": """<entry name="ag~"><members><member>a~</member></members></entry>""",
+    "external-list": """
+        <entry name="el~"><type><ip><url>https://x.invalid/~</url></ip></type></entry>""",
+    "schedule": """
+        <entry name="s~"><schedule-type><recurring><daily><member>08:00-16:00</member></daily>
+        </recurring></schedule-type></entry>""",
+    "profile-group": """<entry name="p~"/>""",
     "zone": """<entry name="Z~"><network><layer3/></network></entry>""",
 }
 

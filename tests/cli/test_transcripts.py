@@ -87,11 +87,11 @@ def canaried(config: bytes, birds: Canaries) -> bytes:
         (root, known.children["mgt-config"]),
     ):
         made = planted(node, str(node.tag), birds)
-        found = above.find(str(node.tag))
-        if found is None:
+        held = above.find(str(node.tag))
+        if held is None:
             above.append(made)
         else:
-            _merge(found, made)
+            _merge(held, made)
     return etree.tostring(root)
 
 

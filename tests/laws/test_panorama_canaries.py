@@ -14,6 +14,8 @@ from segctl_mocks.panos import schema
 from support.canaries import BASES, OBJECTS, RULE, Canaries, Element, answer, planted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from support.panorama_bench import GroupHarness
 
 LAYERS = ("template", "template-stack")
@@ -64,7 +66,7 @@ def told(body: bytes, place: str, birds: Canaries, *, but: frozenset[str]) -> by
     return etree.tostring(root)
 
 
-def canaried(parts: dict[str, bytes], birds: Canaries) -> dict[str, bytes]:
+def canaried(parts: Mapping[str, bytes], birds: Canaries) -> dict[str, bytes]:
     """Return the answers of a Panorama with a canary wherever somebody can put a text."""
     serials = ("007000000001", "007000000002")
     own = group(birds, "OT", serials)
@@ -116,10 +118,10 @@ def canaried(parts: dict[str, bytes], birds: Canaries) -> dict[str, bytes]:
             but=frozenset({"serial", "connected", "entry", "sw-version"}),
         ),
     }  # fmt: skip
-    for kind in ("rule", "address", "address-group", "service"):
-        where = "pre-rulebase/security/rules" if kind == "rule" else kind
+    for counted in ("rule", "address", "address-group", "service"):
+        where = "pre-rulebase/security/rules" if counted == "rule" else counted
         count = len(own.findall(f"{where}/entry"))
-        found[f"count {kind}"] = (
+        found[f"count {counted}"] = (
             f'<response status="success"><result total-count="{count}" count="{count}"/></response>'
         ).encode()
     return found
