@@ -217,3 +217,32 @@ def test_packets_that_are_handed_on_pass_everything() -> None:
     told = permitted(held.between(rule.from_zones[0], rule.to_zones[0]), anybody)
     assert told.can
     assert not told.sure
+
+
+def listed(chain: dict[str, object], *statements: object) -> str:
+    said = {"name": "c", "prio": 0, "policy": "accept", **chain}
+    return json.dumps({"nftables": [{"chain": said}, {"rule": {"chain": "c", "expr": statements}}]})
+
+
+METER = {"set": {"op": "add", "elem": "x", "set": "@m", "stmt": [{"limit": {"rate": 5}}]}}
+DROP: dict[str, object] = {"drop": None}
+
+
+@pytest.mark.parametrize(
+    ("table", "listing", "told"),
+    [
+        ("inet theirs", listed({"hook": "forward"}, METER, DROP), "cannot tell"),
+        ("inet theirs", listed({"hook": "forward"}, {"queue": None}, DROP), "cannot tell"),
+        ("inet theirs", listed({"hook": "forward"}, {"xt": None}, DROP), "cannot tell"),
+        ("netdev theirs", listed({"hook": "ingress", "dev": "e2"}, DROP), "dropped"),
+        ("netdev theirs", listed({"hook": "ingress", "dev": ["e2", "e9"]}, DROP), "dropped"),
+        ("netdev theirs", listed({"hook": "ingress", "dev": "e9"}, DROP), "passes"),
+        ("netdev theirs", listed({"hook": "egress", "dev": "e1"}, DROP), "dropped"),
+        ("netdev theirs", listed({"hook": "egress", "dev": "e3"}, DROP), "passes"),
+        ("netdev theirs", listed({"hook": "ingress", "dev": "e2", "policy": "drop"}), "dropped"),
+        ("netdev theirs", listed({"hook": "ingress", "dev": "p0"}, DROP), "cannot tell"),
+    ],
+)
+def test_a_chain_of_one_interface_counts_there_only(table: str, listing: str, told: str) -> None:
+    links = [{"ifname": "e1"}, {"ifname": "e2", "link": "p0"}, {"ifname": "e3"}, {"ifname": "p0"}]
+    assert outcome(live(_ours(), foreign={table: listing}, links=links)) == told

@@ -45,10 +45,10 @@ _PASSING: Final = frozenset({"ingress", "egress"})
 #: More rules of one base chain, or chains within chains, are not looked at one by one.
 _MOST: Final = 256
 _DEPTH: Final = 8
-#: Statements that neither match nor decide; what others put into a flowtable has passed us first.
-_IDLE: Final = frozenset({"counter", "log", "mangle", "comment", "dup", "flow", "set", "last"})
-#: Statements that match or not by what they have counted, and never decide.
-_COUNTING: Final = frozenset({"limit", "quota", "ct count"})
+#: Statements that neither match nor decide.
+_IDLE: Final = frozenset({"counter", "log", "mangle", "comment", "dup", "last"})
+#: Statements that match or not by what they have counted or hold, and never decide.
+_COUNTING: Final = frozenset({"limit", "quota", "ct count", "set", "flow"})
 _VERDICTS: Final = frozenset({"accept", "drop", "reject", "jump", "goto", "return"})
 #: What iptables does with a packet that neither ends its way nor hides it from later rules.
 _LETTING: Final = frozenset(
