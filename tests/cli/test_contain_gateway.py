@@ -110,7 +110,7 @@ class Gateway:
                 continue
             listed = json.loads(text)["nftables"][1]["set"].get("elem", [])
             for one in listed:
-                inner = one.get("elem", {"val": one})
+                inner = one["elem"] if isinstance(one, dict) and "elem" in one else {"val": one}
                 value = inner["val"]
                 if isinstance(value, dict):
                     value = f"{value['prefix']['addr']}/{value['prefix']['len']}"

@@ -28,7 +28,7 @@ COMMENT = "segctl-note.20261130T180000Z.3f9a12c4.alice.ransom"
 
 
 def listing(name: str, *elements: Any) -> str:
-    held = {"family": "inet", "table": "segctl", "name": name, "type": "ipv4_addr", "elem": []}
+    held = {"family": "inet", "table": "segctl", "name": name, "type": "ipv4_addr"}
     return json.dumps({"nftables": [{"set": {**held, "elem": list(elements)}}]})
 
 
