@@ -424,8 +424,8 @@ def test_a_push_that_is_taken_back_leaves_who_is_contained_now(prepared: Gateway
     done = prepared("apply", "--auto-approve", code=1)
     assert "no room for a boot file" in done.err
     text = prepared.mock.config()
-    assert "502" in text
-    assert "503" not in text
+    assert "proto-src 502" in text
+    assert "proto-src 503" not in text
     held = prepared.members()
     assert set(held) == {V4}
     assert 6200 < held[V4] < 6301
