@@ -108,9 +108,10 @@ class Gateway:
             text = self.mock.edit(f"nft -j list set inet segctl {name}").out
             if not text:
                 continue
-            listed = json.loads(text)["nftables"][1]["set"].get("elem", [])
+            listed: Any = json.loads(text)["nftables"][1]["set"].get("elem", [])
             for one in listed:
-                inner = one["elem"] if isinstance(one, dict) and "elem" in one else {"val": one}
+                timed = "elem" in one  # one for ever is no object
+                inner: Any = one["elem"] if timed else {"val": one}
                 value = inner["val"]
                 if isinstance(value, dict):
                     value = f"{value['prefix']['addr']}/{value['prefix']['len']}"

@@ -26,12 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: What XML, and a YAML text of one line, can hold.
-TEXT = "".join(one for one in MARKS if ord(one) > 0x7E and not 0xD800 <= ord(one) < 0xE000)
+_HELD = "".join(one for one in MARKS if ord(one) > 0x7E and not 0xD800 <= ord(one) < 0xE000)
 #: As much of it as an inventory takes.
-WORD = TEXT.translate(dict.fromkeys(map(ord, "\x7f\x85\x9b\u2028\u2029")))
-#: What names and texts of devices hold besides.
-TEXT += "".join(COMMANDS[::4])
+WORD = _HELD.translate(dict.fromkeys(map(ord, "\x7f\x85\x9b\u2028\u2029")))
+#: What XML, and a YAML text of one line, can hold, with commands to runners.
+TEXT = _HELD + "".join(COMMANDS[::4])
 FORM = [f"--{name}={name}.out" for name in FORMS]
 FOLDERS = "snapshots"
 
