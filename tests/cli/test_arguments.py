@@ -80,6 +80,7 @@ COMMANDS = {
     "contain zone": ("NAME", *CONTAINING),
     "contain list": (),
     "contain status": ("--heal",),
+    "contain watch": ("--every", "--heal"),
     "contain release": ("NAME", "--reason"),
     "history": ("[HOST|verify]", "--since", "--expect", "--csv"),
     "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),

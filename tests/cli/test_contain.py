@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from subprocess import PIPE, STDOUT, Popen
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -235,6 +237,60 @@ def test_what_a_firewall_lost_is_a_gap_and_can_be_healed(prepared: Plant) -> Non
 
 
 # --- not contained -------------------------------------------------------------------------------
+
+
+def watching(plant: Plant, *words: str) -> Popen[str]:
+    """Begin to watch, and wait for the first look."""
+    process = Popen(
+        plant.command("contain", "watch", "--every", "1s", *words),
+        cwd=plant.folder,
+        stdout=PIPE,
+        stderr=STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    if not process.stdout.readline().startswith("scada1 until"):
+        process.kill()
+        raise AssertionError(process.stdout.read())
+    return process
+
+
+def test_who_watches_is_told_of_a_gap_and_ends(prepared: Plant) -> None:
+    contain(prepared, "asset", "scada1", *FOR, "--until-restart")
+    process = watching(prepared)
+    try:
+        prepared.fleet["fw2"].restart()
+        text, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "fw2: 10.20.2.5 is not registered" in text
+
+
+def test_who_watches_and_heals_goes_on_until_nobody_is_contained(prepared: Plant) -> None:
+    contain(prepared, "asset", "scada1", *FOR, "--until-restart")
+    process = watching(prepared, "--heal")
+    try:
+        userid = prepared.fleet["fw2"].device.userid
+        prepared.fleet["fw2"].restart()
+        until = time.monotonic() + 120
+        while "10.20.2.5" not in userid.registered and time.monotonic() < until:
+            assert process.poll() is None
+            time.sleep(0.1)
+            userid = prepared.fleet["fw2"].device.userid
+        assert prepared("contain", "release", "scada1").code == 0
+        text, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "No containment on record holds." in text
+
+
+def test_nobody_to_watch_is_the_end_of_it(prepared: Plant) -> None:
+    done = prepared("contain", "watch", "--json")
+    assert done.code == 0
+    jsonschema.validate(done.json, prepared("schema", "contain-status").json)
+    assert prepared("contain", "watch", "--every", "0s").code == 1
 
 
 def test_success_that_registers_nothing_is_not_contained(prepared: Plant) -> None:

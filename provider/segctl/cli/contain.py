@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -145,12 +146,35 @@ def status(
     """Compare what is on record with what firewalls hold; exit 1 where one does not contain."""
     settings, display = given_to(context)
     wanted, gaps = contained.status(settings, display, heal=heal)
-    document = {
-        "containments": list(map(_standing_json, wanted)),
-        "gaps": list(map(_row_json, gaps)),
-    }
-    _print(settings, document, _stands(wanted, gaps))
+    _print(settings, _status_json(wanted, gaps), _stands(wanted, gaps))
     return ERROR if gaps else OK
+
+
+@contain_app.command("watch", cls=Command, epilog=epilog("contain watch"))
+def watch(
+    context: typer.Context,
+    *,
+    every: Annotated[
+        str, typer.Option("--every", metavar="DURATION", help="How long to wait between two looks")
+    ] = "60s",
+    heal: Annotated[
+        bool, typer.Option("--heal", help="Contain again where a firewall has lost it, and go on")
+    ] = False,
+) -> int:
+    """Look again and again until nobody is contained; exit 1 where a firewall does not contain."""
+    settings, display = given_to(context)
+    pause = duration_of("--every", every, unit="s", least=1)
+    shown: tuple[Standing, ...] = ()
+    while True:
+        wanted, gaps = contained.status(settings, display, heal=heal)
+        if gaps or not wanted:
+            _print(settings, _status_json(wanted, gaps), _stands(wanted, gaps))
+            return ERROR if gaps else OK
+        if wanted != shown and not settings.json:
+            print_lines(_stands(wanted, ()))
+            sys.stdout.flush()  # whoever reads it may be a pipe
+        shown = wanted
+        time.sleep(pause)
 
 
 @contain_app.command("release", cls=Command, epilog=epilog("contain release"))
@@ -224,6 +248,13 @@ def _document(seen: Preview, done: Iterable[Contained]) -> dict[str, Any]:
 
 def _row_json(row: Row) -> dict[str, Any]:
     return {"device": row.device, "address": row.address, "words": row.words, "gap": row.gap}
+
+
+def _status_json(wanted: Iterable[Standing], gaps: Iterable[Row]) -> dict[str, Any]:
+    return {
+        "containments": list(map(_standing_json, wanted)),
+        "gaps": list(map(_row_json, gaps)),
+    }
 
 
 def _standing_json(one: Standing) -> dict[str, Any]:

@@ -39,6 +39,7 @@ EXAMPLES = {
     "contain zone": ("segctl contain zone supervisory --for 1h --reason 'worm in the zone'",),
     "contain list": ("segctl contain list", "segctl contain list --json"),
     "contain status": ("segctl contain status", "segctl contain status --heal"),
+    "contain watch": ("segctl contain watch --every 60s", "segctl contain watch --heal"),
     "contain release": ("segctl contain release hmi1 --reason 'rebuilt, CHG-77'",),
     "history": (
         "segctl history fw-cell1 --since 2026-11-01",

@@ -65,6 +65,7 @@ _LATER: Final = frozenset(
         "members",
         "peer_serial",
         "renamed_from",
+        "reviewed",
         "serial",
         "shared",
     }
@@ -77,7 +78,7 @@ VIA: Final = "segctl_via"
 MANAGER: Final = "segctl_manager"
 #: Among a firewall's connection variables: those of the other members of its pair, by host.
 MEMBERS: Final = "segctl_members"
-_NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
+_NOTHING: Final = (None, (), False, "", DEFAULT_SCOPE)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 #: Those that a firewall has of its own, by whatever way it is reached.
 _OWN: Final = ("segctl_verify_keys", "segctl_transcript", "segctl_allow_unsupported_version")

@@ -93,8 +93,7 @@ def status(
         InventoryError: the inventory cannot be used.
         JournalError: the journal cannot be read.
     """
-    entries = applies(HistoryOptions()).chain.entries
-    wanted = containments.standing(entries, datetime.now(UTC))
+    wanted = _on_record()
     loaded = load_inventory(common, progress)
     devices = [
         device
@@ -102,6 +101,8 @@ def status(
         if any(device.name in one.devices for one in wanted)
     ]
     found = each(common, devices, partial(_gaps, loaded, wanted, heal=heal), progress)
+    if _on_record() != wanted:  # somebody was let go, or contained, while firewalls were asked
+        return status(common, progress, heal=heal)
     known = {device.name for device in devices}
     lost = (
         Row(device=name, address=", ".join(one.addresses), gap="it is no longer in the inventory")
@@ -110,6 +111,11 @@ def status(
         if name not in known
     )
     return wanted, (*(row for rows in found for row in rows), *lost)
+
+
+def _on_record() -> tuple[Standing, ...]:
+    entries = applies(HistoryOptions()).chain.entries
+    return containments.standing(entries, datetime.now(UTC))
 
 
 def _gaps(
@@ -144,8 +150,8 @@ def _gaps(
 def _heal(loaded: Loaded, wanted: Standing, device: Device, told: Callable[[str], None]) -> None:
     """Contain again on one firewall for the time that is left; what fails shows as a gap."""
     left = int((wanted.until - datetime.now(UTC)).total_seconds())
-    if left <= 0:
-        return
+    if left <= 0 or wanted not in _on_record():
+        return  # it is over, or was let go meanwhile
     note = naming.ContainedNote(
         until=wanted.until.replace(microsecond=0), id=wanted.id, by=wanted.by, why=wanted.reason
     )

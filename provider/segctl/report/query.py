@@ -15,6 +15,7 @@ from segctl.analysis.extents import (
     time_list,
 )
 from segctl.analysis.series import gets_through
+from segctl.analysis.space import ALL_ADDRESSES, common
 from segctl.fleet import Failure
 from segctl.model.errors import problem_json
 from segctl.report.labels import counted
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.by_rule import Row
     from segctl.analysis.present import Outlook
-    from segctl.analysis.space import Box, Names
+    from segctl.analysis.space import Box, Names, Numbers
     from segctl.compiler.topology import Hop
     from segctl.fleet.listing import Listed
     from segctl.fleet.permits import Permits, QueryResult
@@ -153,12 +154,13 @@ def pair_json(found: Permits) -> dict[str, Any]:
 
 def _row_json(row: Row, box: Box, now: Outlook | None, hop: Hop, found: Permits) -> dict[str, Any]:
     (region,) = found.pair.region.boxes
+    source, destination = _ends(box, region)
     return {
         "state": row.state,
-        "source": address_list(box.source, region.source),
-        "destination": address_list(box.destination, region.destination),
-        "source_text": address_text(box.source, region.source),
-        "destination_text": address_text(box.destination, region.destination),
+        "source": address_list(source, region.source),
+        "destination": address_list(destination, region.destination),
+        "source_text": address_text(source, region.source),
+        "destination_text": address_text(destination, region.destination),
         "applications": _names_json(box.application),
         "application_text": names_text(box.application, "not identified"),
         "services": service_list(box.service),
@@ -173,6 +175,19 @@ def _row_json(row: Row, box: Box, now: Outlook | None, hop: Hop, found: Permits)
         "why": list(row.why),
         "present": outlook_json(now),
     }
+
+
+def _ends(box: Box, region: Box) -> tuple[Numbers, Numbers]:
+    """Return the ends of a row; one that is all there is of the other one's IP version is any."""
+    versions = tuple(one for one in ALL_ADDRESSES if common(box.source, (one,)))
+    ends = (box.source, region.source), (box.destination, region.destination)
+    whole = [own == common(side, versions) for own, side in ends]
+    if all(whole):
+        return box.source, box.destination
+    source, destination = (
+        side if every else own for every, (own, side) in zip(whole, ends, strict=True)
+    )
+    return source, destination
 
 
 def _names_json(names: Names) -> dict[str, Any]:

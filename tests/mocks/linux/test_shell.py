@@ -37,6 +37,7 @@ CASES = {
     "echo a > /tmp/a; ln -f /tmp/a /tmp/b; cat /tmp/b; ln /tmp/none /tmp/c || echo no": "a\nno\n",
     "printf 'a\\nx {\\n b\\n}\\nc\\n' | sed '/^x {/,/^}/d'": "a\nc\n",
     "printf 'a\\nb\\nc\\n' | sed 1,2d": "c\n",
+    "sed p absent 2>/dev/null || echo $?": "2\n",
     "read -r up idle < /proc/uptime; test -n \"$idle\" && echo ${up%%.*} | grep -c '^[0-9]'": "1\n",
     'x="abc  -"; echo "${x%% *}"': "abc\n",
     "echo a > /tmp/a; grep -E '^[[:alpha:]]' /tmp/a /tmp/none /dev/null; echo $?": "/tmp/a:a\n2\n",

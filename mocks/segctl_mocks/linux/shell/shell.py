@@ -324,7 +324,11 @@ class Shell:
         """Run a function, a builtin or a program."""
         function = self.functions.get(words[0])
         if function is None:
-            return self.host.program(self, [*words])
+            try:
+                return self.host.program(self, [*words])
+            except OSError as error:  # a file of its own, and no redirection of ours
+                self.err(f"{words[0]}: {error.filename}: {error.strerror}\n")
+                return 2
         kept, self.arguments = self.arguments, [*words[1:]]
         try:
             return self.command(function)

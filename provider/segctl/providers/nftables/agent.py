@@ -37,6 +37,8 @@ NO_PLACE, NO_BOOT_FILE, NOT_SAVED, LOST_LOCK = 9, 10, 11, 12
 
 #: nft's message for a missing table; the one for a missing program lacks "Error".
 ABSENT = "Error: No such file or directory"
+#: What the host says when the table that comes back has no place for who is contained.
+FREED = "whoever is contained there is let go: the earlier table has no place for them"
 #: The first lines of our boot file; the second one has digests.
 BOOT_TITLE = "# Written by segctl; loaded at boot."
 BOOT_HEAD = "# segctl boot 1"
@@ -112,7 +114,7 @@ done; }}
 # say that the table in file $1, which comes back, has no set for who is contained now
 freed() {{ for s in {" ".join(names.CONTAINED_SETS)}; do
   if ! grep -q "set $s {{" "$1" && $N list set $T $s 2>/dev/null | grep -q " = {{ "; then
-    echo "whoever is contained there is let go: the earlier table has no place for them" >&2
+    echo "{FREED}" >&2
     return
   fi
 done; }}
@@ -163,7 +165,8 @@ go) find . -type f -mtime +7 -exec rm -f {{}} +
   take "$ID.all" "$8" || {{ c=$?; tidy; exit $c; }}
   $N list table $T > "$ID.was" && [ -s "$ID.was" ] ||
     {{ echo "cannot save the table that is there" >&2; tidy; exit 4; }}
-  without {names.LOCK} < "$ID.was" | emptied > "$ID.old" || {{ tidy; exit 9; }}
+  without {names.LOCK} < "$ID.was" > "$ID.plain" && emptied < "$ID.plain" > "$ID.old" ||
+    {{ tidy; exit 9; }}
   filled "$ID.old" || : > "$ID.old"
   for part in fence prepare switch clean; do : > "$ID.$part"; done
   awk -v id="$ID" '/^# segctl / {{ part = $3 }} {{ print > (id "." part) }}' "$ID.all" ||

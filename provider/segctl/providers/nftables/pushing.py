@@ -163,6 +163,12 @@ class Pushing(Locking):
             self._warnings.append(answer.reason)
             self._progress(answer.reason)
 
+    def _warn_of_freed(self, answer: Answer) -> None:
+        """Say that going back let go who is contained; whatever else the host says is its own."""
+        if agent.FREED in answer.err:
+            self._warnings.append(agent.FREED)
+            self._progress(agent.FREED)
+
     def _called_off(self, error: ConnectError) -> DeviceError:
         """Go back after the answer to a push was lost; return the error to raise."""
         self._progress("going back")
@@ -395,7 +401,7 @@ class Pushing(Locking):
                 self._say_gone()
                 answer = replace(answer, code=0)
             if answer.code == 0:
-                self._warn(answer)
+                self._warn_of_freed(answer)
                 self._pushed = self._kept = None
                 return
             if answer.code == agent.LOST_LOCK:
