@@ -303,7 +303,7 @@ ASKED = (
 )
 ELSEWHERE = {
     *("validate", "plan", "apply", "drift", "drift history", "snapshot", "import", "inventory"),
-    *("fmt",),
+    *("fmt", "contain watch"),  # the latter is contain status, again and again
 }
 NO_SECRETS = {
     "demo": "of mocks of its own, none of whose passwords is one",

@@ -78,7 +78,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     },
     "contain list": [["contain", "list"]],
     "contain status": [["contain", "status", "--heal"]],
-    "contain watch": [["contain", "watch"]],
+    "contain watch": "it prints what contain status prints",
     "contain release": [["contain", "release", f"n{TEXT}", f"--reason=r{TEXT}"]],
     "history": [
         ["history"],
