@@ -91,15 +91,15 @@ def looked(seen: list[Observation], grade: Grade) -> tuple[Discovered, int, int]
     with closing(Evidence([WINDOW])) as evidence:
         for one in seen:
             evidence.add(one)
-        asked = Asked(grade=grade, today=TODAY, names={})
-        result = discovered(SITE, evidence, coverage(), asked)
-        held = [
+        held = [  # before it is closed, which it is once all is judged
             count
             for kept in (evidence, evidence.excluded)
             for _, pairs in kept.flows()
             for _, count in pairs
         ]
-        return result, len(held), sum(count.records for count in held)
+        number, records = len(held), sum(count.records for count in held)
+        asked = Asked(grade=grade, today=TODAY, names={})
+        return discovered(SITE, evidence, coverage(), asked), number, records
 
 
 def written(result: Discovered) -> str:
