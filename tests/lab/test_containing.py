@@ -101,13 +101,13 @@ def test_connections_of_who_is_contained_stop_and_no_other_loses_a_packet(
     done = segctl(plant, "contain", "asset", "supv1", "--for", "1h", *WHY)
     assert json.loads(done.stdout)["contained"]
     registered = time.monotonic()
-    time.sleep(2)
+    time.sleep(4)
     answered, _, silence = map(float, cut.communicate("\n", timeout=LONG)[0].split())
     assert answered > 5
-    assert silence > time.monotonic() - registered - 1.5, "its connection did not stop"
+    assert silence > time.monotonic() - registered - 2, "its connection did not stop within 2 s"
     answered, _, silence = map(float, kept.communicate("\n", timeout=LONG)[0].split())
     assert answered > 50
-    assert silence < 1.0
+    assert silence < time.monotonic() - registered - 2, "another one's connection stopped, too"
     for stream in (other, goes_on):
         sent, lost = map(int, stream.communicate("stop\n", timeout=120)[0].split())
         assert sent > 500
@@ -211,11 +211,13 @@ def test_a_boot_file_holds_nobody(plant: Lab) -> None:
     segctl(plant, "apply", "--auto-approve", conduits=more)
     boot = plant.on_firewall("cat", "/etc/nftables.d/segctl.nft")
     assert "segctl-note" not in boot
+    held = members(plant).keys()
+    assert len(held) >= 4  # what earlier tests contained is on record, too
     plant.nft("-f", "-", stdin=boot)
     assert members(plant) == {}
     done = plant.segctl(inventory(plant, more), "contain", "status", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["gaps"]
     segctl(plant, "contain", "status", "--heal", conduits=more)
-    assert len(members(plant)) == 4
+    assert held <= members(plant).keys()
     segctl(plant, "drift", conduits=more)
