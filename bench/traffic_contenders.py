@@ -31,7 +31,7 @@ def _command(*words: str) -> dict[str, Any]:
     from segctl.cli import run
 
     result: dict[str, Any] = {}
-    with TemporaryFile("w+", encoding="utf-8") as out:  # what it says is no memory of its own
+    with TemporaryFile("w+", encoding="utf-8") as out:  # its output does not count
         with redirect_stdout(out), redirect_stderr(io.StringIO()):
             run(["schema", "traffic"])  # what every command loads
             out.seek(0)

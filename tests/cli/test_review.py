@@ -79,6 +79,14 @@ def test_what_is_due_comes_first_and_what_has_no_day_is_told(dated: Plant) -> No
     assert "neither review_by nor expires: plant/polling" in dated("review").out
 
 
+def test_a_conduit_that_is_absent_is_never_due_and_can_be_asked_for(dated: Plant) -> None:
+    dated.edit(FILE, f"    review_by: {day(-3)}\n", f"    review_by: {day(-3)}\n    mode: absent\n")
+    document = asked(dated)
+    assert [one["conduit"] for one in document["conduits"]] == ["plant/replication"]
+    (one,) = asked(dated, "polling")["conduits"]
+    assert (one["mode"], one["deadlines"]) == ("absent", [])
+
+
 def test_an_exception_has_its_own_day(dated: Plant) -> None:
     exception = f"{{reason: r, owner: o, expires: {day(2)}}}"
     dated.edit(FILE, f"    expires: {day(9)}\n", f"    exceptions: {{skips-level: {exception}}}\n")
@@ -93,7 +101,10 @@ def test_firewalls_say_whether_it_is_used(dated: Plant) -> None:
     assert one["usage"] == {"usage": "too_young", "last_hit": None, "not_asked": []}
     assert other["usage"]["usage"] == "too_young"
     (one, other) = asked(dated, "--usage", "-l", "fw1")["conduits"]
-    assert (other["usage"] is None) or other["usage"]["not_asked"] == ["fw2"]
+    assert one["usage"]["usage"] == "too_young"
+    nobody = {"usage": "not_counted", "last_hit": None, "not_asked": ["fw2"]}
+    assert other["usage"] == nobody
+    assert "not counted (nothing is known of fw2)" in dated("review", "--usage", "-l", "fw1").out
     assert "usage     too young" in dated("review", "--usage").out
     dated.fleet["fw1"].stop()
     document = asked(dated, "--usage", "-l", "fw1", code=1)

@@ -142,6 +142,8 @@ def test_it_is_told_in_words_too(folder: Path, capsys: pytest.CaptureFixture[str
         assert "Made-up Exploit" in (folder / name).read_text()
     (folder / "seen.log").write_text(logged())
     assert run(["-i", "hosts.yml", "threats", "seen.log"]) == 0
-    assert "Threats: none in these records" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Threats: no record of any; logs of traffic alone hold none" in out
+    assert "Not recognised: no record of any; witnesses that name no application" in out
     (folder / "seen.log").write_text("nothing of the kind\n")
     assert told(capsys, "seen.log", code=1)["error"]["code"] == "cannot_tell"

@@ -12,9 +12,8 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
-from segctl.cli.options import FromDevicesOption, TimezoneOption, given_to
+from segctl.cli.options import FromDevicesOption, TimezoneOption, duration_of, given_to
 from segctl.cli.screen import print_json, print_lines, tell_failures
-from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
 from segctl.operations import review as reviewing
 from segctl.operations.loading import today
@@ -92,7 +91,7 @@ def review(
     if narrow and not (records or from_devices):
         raise UsageError("--narrow needs records of traffic: --records FILE or --from-devices")
     options = ReviewOptions(
-        within=_within(within),
+        within=timedelta(seconds=duration_of("--within", within, unit="d", least=0)),
         conduit=conduit or "",
         usage=_usage(records, timezone, narrow=narrow, from_devices=from_devices)
         if usage
@@ -106,7 +105,12 @@ def review(
         failed = ((name, one) for name, one in result.usage.devices.items())
         tell_failures((name, one.message) for name, one in failed if isinstance(one, Failure))
     document = reviews_json(
-        result.due, result.undated, today=result.today, until=result.until, usage=counted
+        result.due,
+        result.undated,
+        today=result.today,
+        until=result.until,
+        usage=counted,
+        unasked=result.usage.unasked if result.usage is not None else lambda _conduit: (),
     )
     if (changed := result.changed) is not None:
         document["decision"] = decision_json(changed.files, changed.diff, changed.written)
@@ -176,13 +180,3 @@ def _day(text: str, option: str) -> date:
     if day < today():
         raise UsageError(f"{option} {day}: that day has passed")
     return day
-
-
-def _within(text: str) -> timedelta:
-    try:
-        found = timedelta(seconds=parse_duration(text, unit="d"))
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"--within: {error}") from error
-    if found > timedelta(days=3650):
-        raise UsageError("--within: at most 3650d")
-    return found

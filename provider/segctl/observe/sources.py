@@ -322,7 +322,7 @@ class _Zstandard:
         """Begin to read.
 
         Raises:
-            SourceError: there is no library for it.
+            SourceError: no library that reads it is installed.
         """
         self._library = _zstd_library()
         self._file: _Readable = self._library.ZstdFile(raw)

@@ -10,7 +10,7 @@ from segctl.report.lines import Line, diff_lines
 from segctl.report.usage import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -31,6 +31,7 @@ def reviews_json(
     today: date,
     until: date,
     usage: Mapping[str, Any] | None = None,
+    unasked: Callable[[str], Sequence[str]] = lambda _conduit: (),
 ) -> dict[str, Any]:
     """Return the document of what is due.
 
@@ -40,13 +41,17 @@ def reviews_json(
         today: the day as of which something is overdue.
         until: the day by which something is due.
         usage: the document of what devices count, where they were asked.
+        unasked: returns the devices that may have rules of a conduit and told nothing.
     """
-    counts = {one["conduit"]: one for one in usage["conduits"]} if usage is not None else {}
+    counts = None if usage is None else {one["conduit"]: one for one in usage["conduits"]}
     document: dict[str, Any] = {
         "format_version": "1.0",
         "today": today.isoformat(),
         "until": until.isoformat(),
-        "conduits": [_due(one, today, counts.get(label(one.conduit))) for one in found],
+        "conduits": [
+            _due(one, today) | {"usage": _usage(label(one.conduit), counts, unasked)}
+            for one in found
+        ],
         "undated": [one.key for one in undated],
         "summary": {
             "due": sum(bool(one.deadlines) for one in found),
@@ -59,7 +64,21 @@ def reviews_json(
     return document
 
 
-def _due(one: Due, today: date, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+def _usage(
+    name: str,
+    counts: Mapping[str, Mapping[str, Any]] | None,
+    unasked: Callable[[str], Sequence[str]],
+) -> dict[str, Any] | None:
+    """Return what devices count of a conduit; where none of them has a rule of it, nobody knows."""
+    if counts is None:
+        return None
+    told = counts.get(name)
+    if told is None:
+        return {"usage": "not_counted", "last_hit": None, "not_asked": [*unasked(name)]}
+    return {key: told[key] for key in ("usage", "last_hit", "not_asked")}
+
+
+def _due(one: Due, today: date) -> dict[str, Any]:
     conduit = one.conduit
     last = conduit.reviewed
     return {
@@ -82,7 +101,6 @@ def _due(one: Due, today: date, usage: Mapping[str, Any] | None) -> dict[str, An
             "decision": last.decision,
             "reason": last.reason,
         },
-        "usage": usage and {key: usage[key] for key in ("usage", "last_hit", "not_asked")},
     }
 
 

@@ -35,6 +35,11 @@ _ADVICE: Final = {
 }
 
 
+#: What it means that records show none: their witnesses may not look for any.
+_NO_THREAT: Final = "no record of any; logs of traffic alone hold none, give those of threats too"
+_NO_UNKNOWN: Final = "no record of any; witnesses that name no application cannot tell"
+
+
 def threats_json(
     coverage: Coverage, found: Threats, contained: Sequence[Standing]
 ) -> dict[str, Any]:
@@ -124,12 +129,12 @@ def threats_text(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from coverage_text(document["coverage"])
     yield Line()
     if document["coverage"]["witnesses"]:
-        for title, name in (
-            ("Threats", "threats"),
-            ("Not recognised", "unknown_applications"),
+        for title, name, none in (
+            ("Threats", "threats", _NO_THREAT),
+            ("Not recognised", "unknown_applications", _NO_UNKNOWN),
         ):
             held = document[name]
-            yield Line(text=title if held else f"{title}: none in these records", style="bold")
+            yield Line(text=title if held else f"{title}: {none}", style="bold")
             for one in held[:TOP]:
                 yield from _row(one)
             if len(held) > TOP:

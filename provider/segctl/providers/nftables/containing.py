@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.compiler import naming
 from segctl.model.addresses import interval, interval_text
-from segctl.model.errors import ApplyError, DeviceError, ParseError, Problem
-from segctl.providers.containing import Held, LiveSession, contained_note
+from segctl.model.errors import ApplyError, DeviceError, ParseError
+from segctl.providers.containing import Held, LiveSession
 from segctl.providers.nftables import agent, names, watching
 from segctl.providers.nftables.listing import address_key, entries, shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from segctl.compiler.naming import ContainedNote
     from segctl.model.addresses import Interval
@@ -71,11 +71,6 @@ def _member(element: Any) -> Held:
         note=naming.decode_contained(str(inner.get("comment", ""))),
         enforced=True,
     )
-
-
-def notes(held: Sequence[Held]) -> Iterator[Problem]:
-    """Say of each address that is contained until when, by whom and why; that is no drift."""
-    yield from map(contained_note, held)
 
 
 def added(address: str, note: ContainedNote, seconds: int) -> str:
@@ -196,4 +191,4 @@ class HostCell:
 
 
 #: What nft says where an element that is to go is no longer there.
-_GONE: Final = (agent.ABSENT, "No such file or directory", "element does not exist")
+_GONE: Final = ("No such file or directory", "element does not exist")

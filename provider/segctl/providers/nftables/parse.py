@@ -11,6 +11,7 @@ from segctl.model.policy import AddressGroup, FirewallZone, Policy
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
+from segctl.providers.containing import contained_note
 from segctl.providers.nftables import containing, forwarding, functions, names, versions
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
@@ -91,7 +92,7 @@ def _parse(document: bytes) -> NftLive:
             *foreign_findings(host),
             *_debris(meaning.debris),
             *loading(host, table),
-            *(containing.notes(who) if who else ()),
+            *map(contained_note, who or ()),
         ),
         state=replace(
             _state(host),
