@@ -134,7 +134,22 @@ def found(
     result = narrowing(site, groups, whole, {("p/c", "poll"): {"fw"}}, TODAY)
     narrowed = narrowed_site(site, result, TODAY)  # every proposal can be made a site
     assert (narrowed == site) == (not result.narrowed)
+    gone = {(cut.kind, cut.protocol, cut.text) for one in result.narrowed for cut in one.cuts}
+    assert gone <= entries(flow)
+    without = {one for one in entries(flow) - gone if ("protocols", "", one[1]) not in gone}
+    assert entries(narrowed.conduits[0].flows[0]) == without
     return result
+
+
+def entries(flow: Declared) -> set[tuple[str, str, str]]:
+    """Return everything in a flow that can be taken out, as kind, protocol and text."""
+    found = {("services", "", str(one)) for one in flow.services}
+    for kind, ends in (("source", flow.sources), ("destination", flow.destinations)):
+        found |= {(kind, "", one.asset or f"{one.network}") for one in ends}
+    for use in flow.protocols:
+        found.add(("protocols", "", use.protocol))
+        found |= {("class", use.protocol, name) for name in use.classes}
+    return found
 
 
 def cuts(result: Narrowing) -> list[tuple[str, str]]:
@@ -279,6 +294,98 @@ def asked(**said: Any) -> Coverage:
 )
 def test_records_with_a_hole_show_nothing(coverage: Coverage, said: str) -> None:
     assert said in why(found(*watched(), coverage=coverage))
+
+
+def undated(**said: Any) -> Observation:
+    """A record that does not tell when it was."""
+    return seen(**said)._replace(start=None, end=None)
+
+
+def test_servers_go_too_and_networks_are_ends_like_others() -> None:
+    spare = Asset(name="spare-plc", addresses=(ip_network("10.1.0.6/32"),))
+    zones = (ZONES[0], replace(ZONES[1], assets=(*ZONES[1].assets, spare)))
+    near = Endpoint(zone="p/cell", network=ip_network("10.1.0.16/28"))
+    far = Endpoint(zone="p/cell", network=ip_network("10.1.0.32/28"))
+    ends = (*FLOW.destinations, Endpoint(zone="p/cell", asset="spare-plc"), near, far)
+    flow = replace(FLOW, destinations=ends)
+    polled = [*watched(), *watched(destination="10.1.0.17")]
+    expected = [("source", "spare"), ("destination", "spare-plc"), ("destination", "10.1.0.32/28")]
+    assert cuts(found(*polled, flow=flow, zones=zones)) == [*expected, ("class", "write")]
+    assert cuts(found(*polled, seen(destination="10.1.0.6"), flow=flow, zones=zones)) == [
+        *(expected[0], expected[2])
+    ]
+
+
+def test_who_is_none_of_the_clients_uses_nothing() -> None:
+    stranger = seen(source="10.2.0.99", functions=(WRITE,))
+    assert cuts(found(*watched(), stranger)) == BOTH
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"functions": (function_of("s7comm", "Read Var"),)},
+        {"applications": ("siemens-s7-read-var",)},
+        {"functions": (WRITE,), "witness": "zeek"},
+    ],
+)
+def test_what_is_no_part_of_the_flow_keeps_its_client_all_the_same(said: dict[str, Any]) -> None:
+    flow = replace(FLOW, protocols=(ProtocolUse(protocol="modbus", classes=("read",)),))
+    assert ("source", "spare") in cuts(found(*watched(), flow=flow))
+    assert not found(*watched(), seen(source="10.2.0.7", **said), flow=flow).narrowed
+
+
+def test_functions_of_another_protocol_tell_nothing_of_this_one() -> None:
+    other = seen(30, witness="zeek", functions=(function_of("s7comm", "Read Var"),))
+    assert ("class", "write") not in cuts(found(*watched(), seen(30), other))
+
+
+def test_a_record_without_a_time_is_of_no_day_on_which_functions_are_told() -> None:
+    assert ("class", "write") not in cuts(found(*watched(), undated(source="10.2.0.7")))
+    result = found(*watched(20), undated())
+    assert [one.last for one in result.narrowed] == [seen(20).end]
+
+
+def test_what_was_used_last_is_the_latest_in_any_order() -> None:
+    for days in ((10, 20), (20, 10)):
+        (one,) = found(*watched(*days)).narrowed
+        assert one.last == seen(10).end
+    assert [one.last for one in found(undated()).narrowed] == [None]
+
+
+def test_each_pair_has_to_be_told_also_behind_nat() -> None:
+    spare = Asset(name="spare-plc", addresses=(ip_network("10.1.0.6/32"),))
+    zones = (ZONES[0], replace(ZONES[1], assets=(*ZONES[1].assets, spare)))
+    flow = replace(
+        FLOW, destinations=(*FLOW.destinations, Endpoint(zone="p/cell", asset="spare-plc"))
+    )
+    outside = [seen(day, destination="192.0.2.1", inner="10.1.0.5") for day in (10, 20)]
+    inside = [one for one in watched() if one.group.witness == "zeek"]
+    assert ("class", "write") in cuts(found(*outside, *inside, flow=flow, zones=zones))
+    silent = [seen(day, destination="192.0.2.2", inner="10.1.0.6") for day in (10, 20)]
+    several = found(*outside, *inside, *silent, flow=flow, zones=zones)
+    assert ("class", "write") not in cuts(several)
+
+
+def test_no_list_is_emptied() -> None:
+    services = (PortRange(protocol="tcp", first=502, last=502),)
+    only = (ProtocolUse(protocol="modbus", classes=("write", "control")),)
+    session = READ._replace(access_class="session")
+    result = found(*watched(functions=(session,)), flow=replace(FLOW, protocols=only))
+    assert cuts(result) == [("source", "spare")], "no class of the two that nobody used"
+    mute = [seen(day, witness="flows", protocol="udp", port=502) for day in (10, 20)]
+    result = found(*watched(), *mute, flow=replace(FLOW, services=services))
+    assert ("services", "tcp/502") not in cuts(result)
+
+
+def test_what_has_one_class_needs_no_sensor() -> None:
+    flow = replace(
+        FLOW,
+        sources=FLOW.sources[:1],
+        protocols=(ProtocolUse(protocol="modbus", classes=("session", "read")),),
+    )
+    result = found(seen(), flow=flow)
+    assert (result.narrowed, result.left) == ((), ())
 
 
 def test_a_site_without_what_is_taken_out() -> None:
