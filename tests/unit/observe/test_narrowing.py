@@ -117,6 +117,7 @@ def found(
     flow: Declared = FLOW,
     coverage: Coverage = WHOLE,
     zones: tuple[Zone, ...] = ZONES,
+    holders: frozenset[str] = frozenset({"fw"}),
     **conduit: Any,
 ) -> Narrowing:
     groups = Groups()
@@ -131,7 +132,7 @@ def found(
     declared = Conduit(site="p", id="c", flows=(flow,), **made | conduit)
     whole = Completeness(coverage, Window(first=FIRST, last=NOW), {})
     site = Site(zones=zones, conduits=(declared,))
-    result = narrowing(site, groups, whole, {("p/c", "poll"): {"fw"}}, TODAY)
+    result = narrowing(site, groups, whole, {("p/c", "poll"): holders}, TODAY)
     narrowed = narrowed_site(site, result, TODAY)  # every proposal can be made a site
     assert (narrowed == site) == (not result.narrowed)
     gone = {(cut.kind, cut.protocol, cut.text) for one in result.narrowed for cut in one.cuts}
@@ -386,6 +387,10 @@ def test_what_has_one_class_needs_no_sensor() -> None:
     )
     result = found(seen(), flow=flow)
     assert (result.narrowed, result.left) == ((), ())
+
+
+def test_a_flow_that_no_firewall_holds_is_left() -> None:
+    assert "no firewall holds its rules" in why(found(*watched(), holders=frozenset()))
 
 
 def test_a_site_without_what_is_taken_out() -> None:

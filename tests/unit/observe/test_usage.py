@@ -126,6 +126,11 @@ def test_a_conduit_is_not_unused_where_a_device_was_not_asked() -> None:
     idle = judged(told(IDLE))
     (conduit,) = by_conduit([idle], lambda name: ["fw2"] if name == "c" else [])
     assert (conduit.used, conduit.unasked) == ("not_counted", ("fw2",))
+    busy = judged(told(Hits(rule="r", count=3, last=NOW)))
+    (conduit,) = by_conduit([busy], lambda _: ["fw2"])
+    assert (conduit.used, conduit.unasked) == ("used", ("fw2",)), (
+        "it is used, whoever was not asked"
+    )
     (conduit,) = by_conduit([idle], lambda _: ())
     assert conduit.used == "unused"
 
