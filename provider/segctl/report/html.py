@@ -43,6 +43,7 @@ details { border: 1px solid var(--line); border-radius: 6px; margin: .7rem 0 }
 summary { padding: .55rem .8rem; cursor: pointer; background: var(--box); border-radius: 6px }
 details > div { padding: .3rem .8rem .8rem }
 .facts, footer { color: var(--soft) }
+.drawing { overflow: auto; border: 1px solid var(--line) }
 pre { margin: .6rem 0 0; padding: .6rem 0; overflow-x: auto; background: var(--box);
   font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
 pre span { display: block; padding: 0 .8rem }
@@ -141,6 +142,11 @@ def report_body(report: Report, prefix: str = "d") -> Iterator[str]:
     yield from _listed("Newly permitted", report.opened)
     yield from _listed("No longer permitted", report.closed)
     yield from _listed("Cannot tell whether it stays permitted or denied", report.unclear)
+    if report.drawing is not None:
+        from segctl.report.drawing import svg  # its pages are made of these
+
+        yield "<h2>What it touches</h2>"
+        yield f'<div class="drawing" tabindex="0" role="region">{svg(report.drawing)}</div>'
     if report.sections:
         title, head = _OF.get(report.kind, ("Devices", "Device"))
         yield f"<h2>{title}</h2>"
