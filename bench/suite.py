@@ -23,6 +23,7 @@ from bench import (
     nftables,
     observing,
     ordering,
+    page,
     permits,
     reading,
     startup,
@@ -52,6 +53,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "query": judging.querying,
     "panorama": managed.managed,
     "observe": observing.observing,
+    "page": page.page,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

@@ -169,6 +169,17 @@ COMMANDS = {
         "--live",
         "--offline",
     ),
+    "site": (
+        "-o",
+        "--out",
+        "--site",
+        "--live",
+        "--offline",
+        "--plan",
+        "--checks",
+        "--evidence",
+        "--history",
+    ),
     "list": ("KIND", "--due", "--owner", "--csv"),
     "replay": (
         "PLAN",

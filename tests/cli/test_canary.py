@@ -272,6 +272,7 @@ ASKED = (
     ("matrix", "--live", "--csv"),
     ("matrix", "-o", "table.html"),
     ("graph", "--live", "-o", "plant.html"),
+    ("site", "--live", "--plan", "plan.json", "-o", "site.html"),
     ("list", "rules", "--json"),
     ("evidence", "-o", "proof", "--html", "--csv", "--oscal", "--json"),
     ("evidence", "verify", "proof", "--json"),

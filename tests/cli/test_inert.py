@@ -105,6 +105,10 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["graph", "--live", "-o", f"drawn{ending}", "--positions", "positions.yml"]
         for ending in (".svg", ".html", ".drawio", ".mmd", ".dot")
     ],
+    "site": [
+        ["site", "--live", "--checks", "checks.yml", "-o", "site.html"],
+        ["site", "--offline", FOLDERS, "-o", "site.html"],
+    ],
     "list": [["list", kind, *form] for kind in KINDS for form in ([], ["--csv"])],
     "review": [
         ["review", "--within=3650d", "--usage"],

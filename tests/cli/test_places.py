@@ -75,6 +75,7 @@ READ = {
     "query": {"--offline"},
     "replay": {"--offline", "--sign"},
     "show": {"file", "--same-as", "--verify"},
+    "site": {"--offline", "--plan", "--checks", "--evidence"},
     "verify": {"file", "--keys"},
 }
 BELOW = {
@@ -88,6 +89,7 @@ BELOW = {
     "mock serve": {"--state", "--endpoints"},
     "mock traffic": {"--out"},
     "review": {"--out"},
+    "site": {"--out"},
     "usage": {"--out"},
 }
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
@@ -179,6 +181,7 @@ def test_no_report_goes_where_others_have_a_say(
         ("graph", "-o", "{}/plant.svg"),
         ("graph", "-o", "plant.svg", "--positions", "{}/plant.yml"),
         ("matrix", "--declared", "-o", "{}/table.svg"),
+        ("site", "-o", "{}/plant.html"),
         ("evidence", "-o", "{}/proof"),
     ],
 )

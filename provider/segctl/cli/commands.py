@@ -43,6 +43,8 @@ OVERVIEW = {
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
     "graph": "Draw the plant: zones by Purdue level, firewalls, conduits; never writes to a "
     "device.",
+    "site": "Show the plant on one page: drawing, matrix, register, findings; never writes to a "
+    "device.",
     "list": "List what is declared: zones, assets, conduits, flows, firewalls or rules.",
     "review": "List conduits that are due for review, or decide about one; never writes to a "
     "device.",

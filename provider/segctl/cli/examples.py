@@ -61,6 +61,10 @@ EXAMPLES = {
         "segctl graph -o plant.svg",
         "segctl graph --live --conduit scada-polls-plcs -o x.html",
     ),
+    "site": (
+        "segctl site -o plant.html",
+        "segctl site --live --checks checks.yml -o plant.html",
+    ),
     "list": ("segctl list conduits --due 30d", "segctl list rules --csv"),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "review": (

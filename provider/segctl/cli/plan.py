@@ -35,6 +35,7 @@ from segctl.cli.signatures import SignOption, VerifyOption, key_password
 from segctl.model.errors import UsageError
 from segctl.operations import plan as planning
 from segctl.operations import plan_files
+from segctl.operations.loading import today
 from segctl.operations.plan_files import Saving
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def plan(
     saved = saving.save(result.plan, result.failures)
     if files.wanted:
         from segctl.report import plan_report
+        from segctl.report.drawing import touched
 
         report = plan_report(
             result.plan,
@@ -112,6 +114,7 @@ def plan(
             environment=files.environment,
             places=places_of(result.loaded.site, settings),
             apply=apply_command(settings, out or Path("plan.json")),
+            drawing=touched(result.loaded.site, result.plan, today()),
         )
         files.write(report)
     show_plan(settings, result.plan, result.failures, diff=diff, brief=brief)

@@ -13,6 +13,7 @@ from segctl.cli.plan import apply_command, tell_saved
 from segctl.cli.reports import ReportFiles, places_of
 from segctl.cli.screen import print_json, print_lines, tell, tell_failures, tell_unrecorded
 from segctl.operations import rollout
+from segctl.operations.loading import today
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ def plan_playbook(
             combined = rollout.combined_plan(settings, planned, saving.valid_for)
             saved = saving.save(combined.plan, combined.failures)
             from segctl.report import plan_report
+            from segctl.report.drawing import touched
 
             report = plan_report(
                 combined.plan,
@@ -50,6 +52,7 @@ def plan_playbook(
                 places=places_of(planned.loaded.site, settings),
                 apply=apply_command(settings, saving.out or Path("plan.json"), options),
                 waves=combined.waves,
+                drawing=touched(planned.loaded.site, combined.plan, today()),
             )
             files.write(report)
     _show_plan(settings, options, shown, planned)

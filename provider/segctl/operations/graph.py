@@ -83,7 +83,7 @@ def graph(common: CommonOptions, options: GraphOptions, progress: Progress) -> G
         UsageError: there is nothing to draw, or what is to be brought out does not exist.
     """
     loaded = load_inventory(common, progress)
-    site = _chosen(loaded.site, options.site)
+    site = chosen_site(loaded.site, options.site)
     picture = picture_of(site, today(), fold=options.fold)
     facts = [("inventory", loaded.digest)]
     failed: Mapping[str, str] = {}
@@ -101,8 +101,12 @@ def graph(common: CommonOptions, options: GraphOptions, progress: Progress) -> G
     )
 
 
-def _chosen(site: Site, name: str) -> Site:
-    """Return what concerns one site: its zones, and those of others that its conduits reach."""
+def chosen_site(site: Site, name: str) -> Site:
+    """Return what concerns one site: its zones, and those of others that its conduits reach.
+
+    Raises:
+        UsageError: there is no zone, or no such site.
+    """
     sites = list(dict.fromkeys(zone.site for zone in site.zones))
     if not sites:
         raise UsageError("the inventory declares no zone: there is nothing to draw")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Op
     from segctl.model.errors import Problem
     from segctl.model.site import Source
+    from segctl.report.drawing import Layout
     from segctl.report.provenance import Provenance
 
 Kind = Literal[
@@ -101,7 +102,8 @@ class Report:
     `blocking` keeps the run from being applied or trusted. `opened` and `closed` are what a plan
     newly permits and no longer permits, `unclear` what of it cannot be told. `problems` are
     findings with their places, `suites` what was checked; `counts` are changes by op, None where a
-    report is not about changes. `provenance` says what the report is evidence of.
+    report is not about changes. `drawing` is of what a plan touches. `provenance` says what the
+    report is evidence of.
     """
 
     kind: Kind
@@ -117,6 +119,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     suites: tuple[Suite, ...] = ()
     counts: Mapping[Op, int] | None = None
+    drawing: Layout | None = None
     provenance: Provenance | None = None
 
     @property

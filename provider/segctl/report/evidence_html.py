@@ -20,7 +20,9 @@ def evidence_html(document: Mapping[str, Any]) -> str:
     totals = document["summary"]
     parts = [f"{totals[state]} {word}" for state, word in WORDS.items() if totals[state]]
     title = "segctl · Evidence · IEC 62443-3-3"
-    return "\n".join(framed(title, ", ".join(parts), _evidence(document), _facts(document))) + "\n"
+    return (
+        "\n".join(framed(title, ", ".join(parts), evidence_body(document), _facts(document))) + "\n"
+    )
 
 
 def specification_html(document: Mapping[str, Any]) -> str:
@@ -64,7 +66,8 @@ def _state(state: str) -> str:
 # --- evidence ------------------------------------------------------------------------------------
 
 
-def _evidence(document: Mapping[str, Any]) -> Iterator[str]:
+def evidence_body(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what zones show, as lines of HTML."""
     yield f"<p>{html_text(document['disclaimer'])}</p>"
     if document["notes"] or "error" in document:
         said = [

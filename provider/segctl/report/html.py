@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from segctl.report.escape import html_text
@@ -40,6 +43,7 @@ details { border: 1px solid var(--line); border-radius: 6px; margin: .7rem 0 }
 summary { padding: .55rem .8rem; cursor: pointer; background: var(--box); border-radius: 6px }
 details > div { padding: .3rem .8rem .8rem }
 .facts, footer { color: var(--soft) }
+.drawing { overflow: auto; border: 1px solid var(--line) }
 pre { margin: .6rem 0 0; padding: .6rem 0; overflow-x: auto; background: var(--box);
   font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
 pre span { display: block; padding: 0 .8rem }
@@ -75,6 +79,8 @@ _OF = {
     "discover": ("What was seen", "List"),
 }
 _CLASSES = {"+": "add", "-": "del", "!": "mod", "@": "at"}
+#: Styles within the body: those of drawings. Names and texts of others are escaped.
+_EMBEDDED = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 def webpage(report: Report) -> str:
@@ -84,7 +90,7 @@ def webpage(report: Report) -> str:
 
 def _page(report: Report) -> Iterator[str]:
     title = f"segctl · {_TITLES[report.kind]} · {html_text(report.environment)}"
-    yield from framed(title, report.headline, _body(report), report.facts)
+    yield from framed(title, report.headline, report_body(report), report.facts)
 
 
 def framed(
@@ -94,38 +100,59 @@ def framed(
     facts: Iterable[tuple[str, str]],
     *,
     style: str = "",
+    script: str = "",
 ) -> Iterator[str]:
     """Yield a page around lines of HTML; `title` is HTML already, `facts` stand at its end.
 
-    `style` is CSS of the page's own.
+    `style` is CSS of the page's own, `script` what the page does. A browser loads nothing, and
+    heeds no other styles and scripts than those that the page was made with.
     """
+    lines = list(body)
+    style = f"\n{_STYLE}{style}"
+    styles = [style, *(found for line in lines for found in _EMBEDDED.findall(line))]
+    allowed = f"style-src {' '.join(map(_hashed, dict.fromkeys(styles)))}"
+    if script:
+        allowed += f"; script-src {_hashed(script)}"
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield (
         '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"content=\"default-src 'none'; base-uri 'none'; form-action 'none'; {allowed}\">"
     )
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{title}</title>\n<style>\n{_STYLE}{style}</style>\n</head>\n<body>"
+    yield f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>"
     yield f'<h1>{title}</h1>\n<p class="headline">{html_text(headline)}</p>'
-    yield from body
+    yield from lines
     shown = [f"{label} <code>{html_text(text)}</code>" for label, text in facts]
     if shown:
         yield f"<footer>{' · '.join(shown)}</footer>"
+    if script:
+        yield f"<script>{script}</script>"
     yield "</body>\n</html>"
 
 
-def _body(report: Report) -> Iterator[str]:
+def _hashed(text: str) -> str:
+    """Return a text as the source by which a content security policy allows it."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def report_body(report: Report, prefix: str = "d") -> Iterator[str]:
+    """Yield a report as lines of HTML; the ids of its sections begin with `prefix`."""
     yield from _listed("Blocking", report.blocking)
     yield from _listed("Findings", report.remarks)
     yield from _listed("Newly permitted", report.opened)
     yield from _listed("No longer permitted", report.closed)
     yield from _listed("Cannot tell whether it stays permitted or denied", report.unclear)
+    if report.drawing is not None:
+        from segctl.report.drawing import svg  # its pages are made of these
+
+        yield "<h2>What it touches</h2>"
+        yield f'<div class="drawing" tabindex="0" role="region">{svg(report.drawing)}</div>'
     if report.sections:
         title, head = _OF.get(report.kind, ("Devices", "Device"))
         yield f"<h2>{title}</h2>"
-        yield from _table(report.sections, head)
+        yield from _table(report.sections, head, prefix)
         for number, section in enumerate(report.sections, 1):
-            yield from _section(number, section)
+            yield from _section(f"{prefix}{number}", section)
 
 
 def _listed(title: str, remarks: Sequence[Remark]) -> Iterator[str]:
@@ -140,11 +167,11 @@ def _item(remark: Remark) -> str:
     return f'<li class="{html_text(remark.severity)}">{subject}{html_text(remark.text)}</li>'
 
 
-def _table(sections: Sequence[Section], head: str) -> Iterator[str]:
+def _table(sections: Sequence[Section], head: str, prefix: str) -> Iterator[str]:
     yield f"<table><thead><tr><th>{head}</th><th>State</th><th></th></tr></thead><tbody>"
     for number, section in enumerate(sections, 1):
         yield (
-            f'<tr><td><a href="#d{number}">{html_text(section.name)}</a></td>'
+            f'<tr><td><a href="#{prefix}{number}">{html_text(section.name)}</a></td>'
             f"<td>{_state(section)}</td>"
             f'<td class="facts">{html_text(section.facts)}</td></tr>'
         )
@@ -155,11 +182,11 @@ def _state(section: Section) -> str:
     return f'<span class="{"good" if section.good else "bad"}">{html_text(section.state)}</span>'
 
 
-def _section(number: int, section: Section) -> Iterator[str]:
+def _section(name: str, section: Section) -> Iterator[str]:
     if not section.remarks and not section.lines:
-        yield f'<a id="d{number}"></a>'
+        yield f'<a id="{name}"></a>'
         return
-    yield f'<details open id="d{number}"><summary><b>{html_text(section.name)}</b> — '
+    yield f'<details open id="{name}"><summary><b>{html_text(section.name)}</b> — '
     yield f"{_state(section)}</summary><div>"
     if section.remarks:
         yield "<ul>"

@@ -59,7 +59,8 @@ def markdown(report: Report) -> str:
     Where the whole is longer, what is left is the headline, the findings, a table of the devices,
     and where to read the rest.
     """
-    whole = "\n".join((*_head(report), *_findings(report), *_details(report), *_foot(report)))
+    parts = _head(report), _findings(report), _drawing(report), _details(report), _foot(report)
+    whole = "\n".join(line for part in parts for line in part)
     if len(whole) < BUDGET:
         return f"{whole}\n"
     return f"{_short(report)}\n"
@@ -123,6 +124,17 @@ def _code(name: str) -> str:
 
 def _row(section: Section) -> str:
     return f"| {_code(section.name)} | {markdown_text(section.state)} |"
+
+
+def _drawing(report: Report) -> Iterator[str]:
+    """Yield what a plan touches as Mermaid, folded; a forge that cannot draw it shows the text."""
+    if report.drawing is None:
+        return
+    from segctl.report.drawing import mermaid
+
+    yield ""
+    yield "<details><summary>What it touches, drawn</summary>"
+    yield from ("", "```mermaid", mermaid(report.drawing).rstrip("\n"), "```", "", "</details>")
 
 
 def _details(report: Report) -> Iterator[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.model.diff import Change, Op
     from segctl.planning.plan import DevicePlan, Plan
+    from segctl.report.drawing import Layout
 
 #: What a device that could not be read or planned is called in findings.
 UNREADABLE = "unreadable"
@@ -44,6 +45,7 @@ def plan_report(
     places: Places | None = None,
     apply: str = "segctl apply plan.json",
     waves: Mapping[str, str] | None = None,
+    drawing: Layout | None = None,
 ) -> Report:
     """Return what there is to report of a plan.
 
@@ -54,6 +56,7 @@ def plan_report(
         places: where devices are declared; a saved plan does not know.
         apply: the command that applies it.
         waves: when the turn of each device comes, where a playbook says it.
+        drawing: what the plan touches; a saved plan does not know the zones.
     """
     shared = shared_findings(plan.devices)
     return Report(
@@ -77,6 +80,7 @@ def plan_report(
         problems=tuple(_problems(plan, failures, places or Places())),
         suites=(*map(_suite, plan.devices), *map(failed_suite, failures)),
         counts=plan.summary,
+        drawing=drawing,
     )
 
 

@@ -55,6 +55,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "query",
         "panorama",
         "observe",
+        "page",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -171,6 +172,14 @@ def test_only_growth_above_the_limit_makes_the_run_fail(works: str, status: int)
     assert ("growth: slow is 2.0, not <= 1.3" in done.stderr) is bool(status)
     assert "no gate" not in done.stderr
     assert json.loads(done.stdout)["cases"]["growth"]["claims"][-1]["met"] is False
+
+
+def test_the_page_of_a_plant_is_used_where_there_is_a_browser(document: dict[str, Any]) -> None:
+    rows = document["cases"]["page"]["results"]
+    assert [one["zones"] for one in rows] == [28, 56]
+    for row in rows:
+        assert row["megabytes"] > 0
+        assert ("longest_task_ms" in row) is not ("browser" in row)
 
 
 def test_every_line_of_traffic_is_read(document: dict[str, Any]) -> None:

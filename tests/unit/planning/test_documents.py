@@ -217,6 +217,7 @@ DOCUMENTS = {
     "report/narrow.py": "what segctl usage --narrow proposes",
     "report/usage.py": "the document of segctl usage",
     "report/outcomes.py": "the document of segctl apply",
+    "report/plant_page/document.py": "the document of segctl site",
     "report/prove.py": "the document of segctl prove",
     "report/provenance.py": "what documents are evidence of",
     "report/coverage.py": "what records of traffic can show",

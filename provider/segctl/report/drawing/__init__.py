@@ -12,6 +12,7 @@ from segctl.report.drawing.picture import FOLDS, Arrow, Fold, Picture, highlight
 from segctl.report.drawing.placing import Cells, Layout, cells_of, place
 from segctl.report.drawing.svg import svg
 from segctl.report.drawing.table import table_of, table_page, table_svg
+from segctl.report.drawing.touched import touched
 
 __all__ = [
     "FOLDS",
@@ -34,4 +35,5 @@ __all__ = [
     "table_of",
     "table_page",
     "table_svg",
+    "touched",
 ]

@@ -16,7 +16,7 @@ from segctl.report.drawing.stamp import drawn_from
 from segctl.report.escape import html_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from segctl.report.drawing.picture import Arrow, Box, Wall
     from segctl.report.drawing.placing import Layout, Line, Placed
@@ -72,12 +72,18 @@ _LEGEND = (
 )
 
 
-def svg(layout: Layout) -> str:
-    """Return a drawing as SVG text, the same bytes for the same layout."""
-    return "\n".join(_svg(layout)) + "\n"
+_NOWHERE: Mapping[str, str] = {}
 
 
-def _svg(layout: Layout) -> Iterator[str]:
+def svg(layout: Layout, leads: Mapping[str, str] = _NOWHERE) -> str:
+    """Return a drawing as SVG text, the same bytes for the same layout.
+
+    `leads` are ids of the page around it to which parts lead, by the ids of those parts.
+    """
+    return "\n".join(_svg(layout, leads)) + "\n"
+
+
+def _svg(layout: Layout, leads: Mapping[str, str]) -> Iterator[str]:
     foot = _foot_lines(layout)
     height = layout.height + 26 + 18 * len(foot)
     width = max(layout.width, 760)
@@ -95,15 +101,28 @@ def _svg(layout: Layout) -> Iterator[str]:
     yield from _bands(layout, width)
     yield from _wires(layout)
     for arrow in picture.arrows:
-        yield from _arrow(arrow, layout.arrows[arrow.key], faded=_faded(layout, arrow.key))
+        drawn = _arrow(arrow, layout.arrows[arrow.key], faded=_faded(layout, arrow.key))
+        yield from _leading(leads.get(f"arrow {arrow.key}"), drawn)
     for wall in picture.walls:
-        yield from _wall(wall, layout.walls[wall.key], faded=_faded(layout, wall.key))
+        drawn = _wall(wall, layout.walls[wall.key], faded=_faded(layout, wall.key))
+        yield from _leading(leads.get(f"firewall {wall.key}"), drawn)
     for box in picture.boxes:
-        yield from _box(box, layout.boxes[box.key], faded=_faded(layout, box.key))
+        drawn = _box(box, layout.boxes[box.key], faded=_faded(layout, box.key))
+        yield from _leading(leads.get(f"zone {box.key}"), drawn)
     for arrow in picture.arrows:
         yield from _label(layout.arrows[arrow.key], faded=_faded(layout, arrow.key))
     yield from _foot(foot, layout.top + layout.height)
     yield "</svg>"
+
+
+def _leading(place: str | None, drawn: Iterator[str]) -> Iterator[str]:
+    """Yield a part of the drawing, as a link where it leads somewhere."""
+    if place is None:
+        yield from drawn
+    else:
+        yield f'<a href="#{html_text(place)}">'
+        yield from drawn
+        yield "</a>"
 
 
 def px(value: float) -> str:

@@ -208,6 +208,11 @@ def told(source: str, target: str, cell: Cell) -> str:
     return "; ".join((*parts, *cell.rules))
 
 
+def told_states(cell: Cell) -> str:
+    """Return where declared and live differ, in words."""
+    return ", ".join(state.replace("_", " ") for state in cell.states)
+
+
 def table_page(table: Table) -> str:
     """Return a table as one HTML page that loads nothing, with the rules behind each cell."""
     return "\n".join(_page(table)) + "\n"
@@ -241,7 +246,7 @@ def _row(source: str, target: str, cell: Cell) -> str:
         target,
         cell.declared,
         cell.live or "not asked",
-        ", ".join(state.replace("_", " ") for state in cell.states),
+        told_states(cell),
         ", ".join(cell.conduits),
     )
     cells = "".join(f"<td>{html_text(value)}</td>" for value in values)

@@ -1,0 +1,220 @@
+"""Site: the plant on one page, as declared, with `live` as firewalls enforce it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from segctl.operations.graph import chosen_site
+from segctl.operations.loading import desired_of, load_inventory, provenance, today
+from segctl.report.plant_page import Plant, parts_of, plant_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from segctl.compiler.build import Desired
+    from segctl.model.site import Site
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+    from segctl.report import Report
+    from segctl.report.drawing import Layout
+    from segctl.report.provenance import Provenance
+    from segctl.report.register import Register
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteOptions:
+    """What the page shows besides what is declared.
+
+    `site` shows one site. With `live` firewalls are asked, with `offline` snapshots are read.
+    `plan` is a saved plan, `checks` a file of checks, `evidence` a folder of evidence; `history`
+    is the database of what has drifted.
+    """
+
+    site: str = ""
+    live: bool = False
+    offline: Path | None = None
+    plan: Path | None = None
+    checks: Path | None = None
+    evidence: Path | None = None
+    history: str | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is compared with what firewalls hold."""
+        return self.live or self.offline is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteResult:
+    """A page with the titles of its parts, and the devices that gave no answer with the reasons."""
+
+    text: str
+    parts: tuple[str, ...]
+    layout: Layout
+    failed: Mapping[str, str]
+    provenance: Provenance
+
+
+def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> SiteResult:
+    """Show the plant on one page; never writes to a device.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        UsageError: there is nothing to show.
+        PlanFormatError: the plan cannot be read.
+        ChecksError: the file of checks cannot be used.
+        EvidenceError: the evidence is not as it was written.
+        HistoryError: the history cannot be read.
+    """
+    from segctl.operations.query import QueryOptions, matrix
+    from segctl.report.drawing import overlaid, picture_of, place, table_of
+    from segctl.report.query import matrix_json
+
+    loaded = load_inventory(common, progress)
+    shown = chosen_site(loaded.site, options.site)
+    side = QueryOptions(side="both" if options.asks else "declared", offline=options.offline)
+    document = matrix_json(matrix(common, side, progress))
+    digests = {one["name"]: one["digest"] for one in document["devices"] if one["digest"]}
+    failed = {one["name"]: one["error"]["message"] for one in document["devices"] if "error" in one}
+    facts = (("inventory", loaded.digest), *digests.items())
+    picture = picture_of(shown, today())
+    if options.asks:
+        picture = overlaid(picture, _among(document["cells"], shown), failed)
+    picture = replace(picture, facts=facts)
+    reports = _reports(common, options, progress)
+    layout = place(picture)
+    evidence = provenance(common, loaded, digests if options.asks else ())
+    plant = Plant(
+        title=picture.title,
+        layout=layout,
+        table=table_of(
+            shown, today(), {**document, "cells": _among(document["cells"], shown)}, facts
+        ),
+        registers=_registers(shown, desired_of(loaded)),
+        labels=_labels(shown),
+        provenance=evidence,
+        reports=reports,
+        past=_past(common, options, progress) if options.history is not None else None,
+        evidence=_evidence(options.evidence) if options.evidence is not None else None,
+        digests=tuple(digests.items()) if options.asks else (),
+    )
+    return SiteResult(
+        text=plant_page(plant),
+        parts=tuple(part.title for part in parts_of(plant)),
+        layout=layout,
+        failed=failed,
+        provenance=evidence,
+    )
+
+
+def _among(cells: Sequence[Mapping[str, Any]], shown: Site) -> list[Mapping[str, Any]]:
+    """Return the cells between zones that are shown."""
+    zones = {zone.key for zone in shown.zones}
+    return [one for one in cells if {one["from_zone"], one["to_zone"]} <= zones]
+
+
+def _registers(shown: Site, desired: Sequence[Desired]) -> tuple[Register, ...]:
+    from segctl.report.register import KINDS, register_of
+
+    names = {device.name for device in shown.devices}
+    held = {one.device.name: one for one in desired if one.device.name in names}
+    return tuple(register_of(shown, held, kind) for kind in KINDS)
+
+
+def _labels(shown: Site) -> dict[str, str]:
+    from segctl.compiler.naming import label
+
+    return {label(conduit): conduit.key for conduit in shown.conduits}
+
+
+# --- what was found out --------------------------------------------------------------------------
+
+
+def _reports(common: CommonOptions, options: SiteOptions, progress: Progress) -> dict[str, Report]:
+    found = {"Findings": _findings(common)}
+    if options.plan is not None:
+        found["Plan"] = _plan(options.plan)
+    if options.asks:
+        found["Drift"] = _drift(common, options, progress)
+    if options.checks is not None:
+        found["Checks"] = _checks(common, options, options.checks, progress)
+    return found
+
+
+def _findings(common: CommonOptions) -> Report:
+    from segctl.operations.validate import validate
+    from segctl.report import DEFAULT_ENVIRONMENT, Places, validation_report
+
+    result = validate(common)
+    return validation_report(
+        result.warnings,
+        result.refusals,
+        result.counts,
+        environment=DEFAULT_ENVIRONMENT,
+        places=Places(),
+    )
+
+
+def _plan(file: Path) -> Report:
+    from segctl.operations.plan_files import show
+    from segctl.report import DEFAULT_ENVIRONMENT, plan_report
+
+    return plan_report(show(file).plan, environment=DEFAULT_ENVIRONMENT)
+
+
+def _drift(common: CommonOptions, options: SiteOptions, progress: Progress) -> Report:
+    from segctl.operations.drift import DriftOptions, drift
+    from segctl.report import DEFAULT_ENVIRONMENT, drift_report
+
+    result = drift(common, DriftOptions(offline=options.offline), progress)
+    return drift_report(result.report, environment=DEFAULT_ENVIRONMENT)
+
+
+def _checks(common: CommonOptions, options: SiteOptions, file: Path, progress: Progress) -> Report:
+    from segctl.operations.check import CheckOptions, check
+    from segctl.report import DEFAULT_ENVIRONMENT, check_json, check_report
+
+    declared = not options.asks
+    asked = CheckOptions(file=file, declared=declared, offline=options.offline)
+    result = check(common, asked, progress)
+    document = check_json(
+        result.questions,
+        result.answers,
+        verdicts=result.verdicts,
+        expecting=True,
+        declared=declared,
+        offline=options.offline is not None,
+        policies=result.policies,
+    )
+    return check_report(document, environment=DEFAULT_ENVIRONMENT)
+
+
+def _past(common: CommonOptions, options: SiteOptions, progress: Progress) -> list[list[str]]:
+    """Return what has drifted, the newest first."""
+    from segctl.operations.history import HistoryOptions, history
+
+    wanted = HistoryOptions(url=options.history, resolved=True)
+    found = sorted(history(wanted, common, progress), key=lambda one: one.first_seen, reverse=True)
+    return [
+        [
+            one.device,
+            one.state,
+            one.kind,
+            one.name,
+            f"{one.first_seen:%Y-%m-%d %H:%M %Z}",
+            f"{one.resolved:%Y-%m-%d %H:%M %Z}" if one.resolved else "open",
+            one.changed_by,
+            f"{one.owner} until {one.expires}" if one.owner else "",
+        ]
+        for one in found
+    ]
+
+
+def _evidence(folder: Path) -> list[str]:
+    from segctl.operations.evidence_folder import checked
+    from segctl.report.evidence_html import evidence_body
+
+    return [*evidence_body(checked(folder))]
