@@ -18,12 +18,14 @@ from segctl.analysis.space import (
     PROTOCOLS,
     addresses,
     common,
+    icmp,
     ranges,
     service,
     together,
 )
 from segctl.model.addresses import interval
 from segctl.model.gate import Gate, GateRule
+from segctl.model.icmp import TYPES
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
 from segctl.system.json_text import read_listing
@@ -66,6 +68,7 @@ _PROTOCOLS: Final = (
 _SIDES: Final = tuple(
     ("payload", family, side) for side in ("saddr", "daddr") for family in ("ip", "ip6")
 )
+_NFPROTO: Final = {"ipv4": 4, "ipv6": 6}
 _PORTS: Final = {"tcp": ("tcp",), "udp": ("udp",), "th": ("tcp", "udp")}
 
 
@@ -421,23 +424,42 @@ class _Reader:
                 return replace(found, certain=found.certain and whole)
             return replace(found, states=states & (found.states or states))
         spoken = (kind, of.get("protocol"), key)
-        if spoken in _PROTOCOLS:
-            listed = together([_protocol(one) for one in self._values(right)])
-            return replace(found, services=common(found.services, listed))
         if spoken in _SIDES[:2]:
             return replace(found, sources=self._addresses(found.sources, right))
         if spoken in _SIDES[2:]:
             return replace(found, destinations=self._addresses(found.destinations, right))
-        if kind == "payload" and of["protocol"] in _PORTS and key == "dport":
+        if (kind, key) == ("meta", "nfproto"):
+            return self._of_version(found, _NFPROTO[right])
+        return self._spoken(found, spoken, right)
+
+    def _spoken(self, found: _Matched, spoken: tuple[str, str | None, str], right: Any) -> _Matched:
+        """Return what of it is of a protocol, of some ports, or of some types of ICMP."""
+        _, protocol, key = spoken
+        if spoken in _PROTOCOLS:
+            listed = together([_protocol(one) for one in self._values(right)])
+            return replace(found, services=common(found.services, listed))
+        if protocol in _PORTS and key == "dport":
             spans = [_span(one) for one in self._values(right)]
             listed = ranges(
                 part
-                for protocol in _PORTS[of["protocol"]]
+                for named in _PORTS[protocol]
                 for first, last in spans
-                for part in service(protocol, first, last)
+                for part in service(named, first, last)
             )
             return replace(found, services=common(found.services, listed))
+        if protocol in TYPES and key == "type":
+            types = [icmp(protocol, *_types(protocol, one)) for one in self._values(right)]
+            found = self._of_version(found, 4 if protocol == "icmp" else 6)
+            return replace(found, services=common(found.services, together(types)))
         raise _UnknownError
+
+    def _of_version(self, found: _Matched, version: int) -> _Matched:
+        whole = (ALL_ADDRESSES[0 if version == 4 else 1],)
+        return replace(
+            found,
+            sources=common(found.sources, whole),
+            destinations=common(found.destinations, whole),
+        )
 
     def _interfaces(self, held: frozenset[str] | None, right: Any) -> frozenset[str]:
         names = frozenset(map(str, self._values(right)))
@@ -477,6 +499,13 @@ def _span(value: Any) -> tuple[int, int]:
         first, last = cast("dict[str, Any]", value)["range"]
         return int(first), int(last)
     return int(value), int(value)
+
+
+def _types(protocol: str, value: Any) -> tuple[int, int]:
+    """Return the first and the last type of ICMP that a value means."""
+    ends = value["range"] if isinstance(value, dict) else (value, value)
+    first, last = (TYPES[protocol].get(str(one), one) for one in ends)
+    return int(first), int(last)
 
 
 def _cases(value: Any) -> list[tuple[dict[str, Any], str, Any]] | None:
