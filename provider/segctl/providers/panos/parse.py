@@ -277,7 +277,7 @@ def _parse(document: bytes) -> PanosLive:
             *version.warnings(system.findtext("result/system/sw-version") or ""),
             *pushed.findings(by_panorama, put.no_zones),
             *(standing.findings(members, read) if members else ()),
-            *systems.external(zones),
+            *systems.external(held_zones),
             *contained.notes(
                 None if registered is None else small(host, contained.PART, registered),
                 host,
