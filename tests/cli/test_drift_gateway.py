@@ -235,14 +235,59 @@ def test_a_gateway_that_forwards_nothing_blocks_what_is_declared(
     assert drift(mixed)[0] == 0
 
 
-def test_a_set_of_others_of_which_the_elements_are_not_read_may_hold_anybody(
+SETS = """\
+table inet fw {
+  set s { type ipv4_addr; FLAGS elements = { 203.0.113.1 }; }
+  map m { type inet_service : verdict; elements = { 22 : drop }; }
+  chain c { type filter hook forward priority 10; policy accept; ip saddr @s drop;
+    tcp dport vmap @m; }
+}
+"""
+
+
+def test_what_sets_of_others_hold_is_read_with_one_request(
     mixed: Cells, gateway: LinuxMock
 ) -> None:
-    """A short listing leaves out what a set holds."""
-    text = chain("ip saddr @s drop;").replace(
-        " chain x", " set s { type ipv4_addr; elements = { 10.1.0.5 }\n }\n chain x", 1
+    """A short listing leaves out what a set holds; it may be large."""
+    assert gateway.edit("nft -f -", SETS.replace("FLAGS", "")).status == 0
+    assert drift(mixed)[0] == 0
+    edit = "nft add element inet fw s { 10.1.0.5, 10.1.0.6 }"
+    assert gateway.edit(edit).status == 0
+    code, device = drift(mixed)
+    assert (code, states(device)) == (2, {("chain", "inet fw c"): ["blocked"]})
+    words = ("--write-baseline", "known.yml", "--owner", "ops", "--expires", "2099-01-01")
+    assert mixed("drift", "-l", "gw3", *words).code == 2
+    accept = ("drift", "-l", "gw3", "--baseline", "known.yml")
+    assert mixed(*accept).code == 0
+    assert gateway.edit("nft add element inet fw m { 23 : drop }").status == 0
+    assert mixed(*accept).code == 2
+
+
+def test_what_sets_of_others_hold_for_a_time_only_cannot_be_told(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    assert gateway.edit("nft -f -", SETS.replace("FLAGS", "flags timeout;")).status == 0
+    code, device = drift(mixed)
+    assert (code, states(device)) == (1, {("chain", "inet fw c"): ["cannot_tell"]})
+
+
+def test_sets_of_others_that_are_too_many_or_too_large_may_hold_anybody(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    sets = "".join(
+        f" set s{n:02} {{ type ipv4_addr; elements = {{ 203.0.113.1 }}; }}\n" for n in range(33)
     )
-    assert gateway.edit("nft -f -", text).status == 0, text
+    rules = " ".join(f"ip saddr @s{n:02} drop;" for n in range(33))
+    assert (
+        gateway.edit("nft -f -", chain(rules).replace(" chain x", f"{sets} chain x", 1)).status == 0
+    )
+    code, device = drift(mixed)
+    assert (code, states(device)) == (1, {("chain", "inet fw c"): ["cannot_tell"]})
+    assert gateway.edit("nft delete table inet fw").status == 0
+    many = ", ".join(f"203.0.{n // 250}.{n % 250}" for n in range(40_000))
+    assert (
+        gateway.edit("nft -f -", SETS.replace("FLAGS", "").replace("203.0.113.1", many)).status == 0
+    )
     code, device = drift(mixed)
     assert (code, states(device)) == (1, {("chain", "inet fw c"): ["cannot_tell"]})
 

@@ -138,6 +138,63 @@ def test_what_only_the_device_knows_is_listed_and_not_claimed(applied: Plant) ->
     assert "cannot tell: country: words that only the device" in applied("lint", "fw1", "-v").out
 
 
+#: Where other things than security rules refer to objects: what is set at which place.
+USES = {
+    "source NAT": (
+        f"{VSYS}/rulebase/nat/rules",
+        (
+            '<entry name="n"><to><member>CTRL</member></to><from><member>SUPV</member></from>'
+            "<source><member>any</member></source><destination><member>any</member></destination>"
+            "<service>any</service><source-translation><dynamic-ip-and-port><translated-address>"
+            "<member>USED</member></translated-address></dynamic-ip-and-port></source-translation>"
+            "</entry>"
+        ),
+    ),
+    "forwarding": (
+        f"{VSYS}/rulebase/pbf/rules",
+        (
+            '<entry name="p"><from><zone><member>SUPV</member></zone></from>'
+            "<source><member>USED</member></source><destination><member>any</member></destination>"
+            "<service><member>any</member></service><application><member>any</member></application>"
+            "<source-user><member>any</member></source-user><action><no-pbf/></action></entry>"
+        ),
+    ),
+    "decryption": (
+        f"{VSYS}/rulebase/decryption/rules",
+        (
+            '<entry name="d"><from><member>SUPV</member></from><to><member>CTRL</member></to>'
+            "<source><member>any</member></source><destination><member>GROUP</member></destination>"
+            "<source-user><member>any</member></source-user><category><member>any</member></category>"
+            "<service><member>any</member></service><action>no-decrypt</action></entry>"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("offline", [False, True])
+def test_an_object_that_something_besides_rules_uses_is_not_unused(
+    applied: Plant, use: str, *, offline: bool
+) -> None:
+    mock = applied.fleet["fw1"]
+    for name in ("USED", "INSIDE", "IDLE"):
+        entry = f'<entry name="{name}"><ip-netmask>10.20.1.7</ip-netmask></entry>'
+        mock.edit("set", f"{VSYS}/address", entry)
+    for name, member in (("GROUP", "INSIDE"), ("NOBODY", "IDLE")):
+        entry = f'<entry name="{name}"><static><member>{member}</member></static></entry>'
+        mock.edit("set", f"{VSYS}/address-group", entry)
+    where, what = USES[use]
+    mock.edit("set", where, what, commit=True)
+    words = ("-l", "fw1")
+    if offline:
+        assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
+        words = ("--offline", "fw1.json", "-l", "fw1")
+    kinds = of(linted(applied, *words), "fw1")
+    unused = {subject for kind, subject in kinds if kind == "unused_object"}
+    used = {"GROUP", "INSIDE"} if use == "decryption" else {"USED"}
+    assert unused == {"USED", "GROUP", "INSIDE", "NOBODY", "IDLE"} - used
+
+
 def test_a_snapshot_is_linted_without_its_device(applied: Plant) -> None:
     theirs(applied, "stop", "deny", destination="10.20.1.0/24")
     assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0

@@ -19,7 +19,7 @@ from segctl.planning.apply import Order
 from segctl.planning.plan import DevicePlan
 from support.matrix import killed_while_it_hangs
 from support.panos import other_rule
-from support.systems import DEVICE, rules, two_systems
+from support.systems import DEVICE, SYSTEMS, rules, two_systems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -241,6 +241,72 @@ def test_a_zone_that_leads_to_another_virtual_system_is_told(plant: Plant) -> No
     (one,) = [one for one in findings if one["kind"] == "external_zone"]
     assert "cannot tell whether it does, since no host of this run is vsys2" in one["message"]
     assert one["severity"] == "warning"
+
+
+def lead(plant: Plant, zone: str, into: str, vsys: str = "vsys1") -> None:
+    """Make a zone of a virtual system lead to another one, or to a shared gateway."""
+    network = f"<network><external><member>{into}</member></external></network>"
+    where = f"{DEVICE}/vsys/entry[@name='{vsys}']/zone/entry[@name='{zone}']/network"
+    device(plant).edit("edit", where, network, commit=True)
+    host = next(name for name, one in SYSTEMS.items() if one == vsys)
+    path = plant.folder / f"host_vars/{host}.yml"
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(rf"(zone: {zone}, interfaces: )\[.*?\]", rf"\1[{into}]", text), "utf-8")
+
+
+def verdicts(plant: Plant, *words: str) -> tuple[str, dict[str, str]]:
+    """Return the answer end to end, and that of each host."""
+    (check,) = plant("check", *words, "--json").json["checks"]
+    return check["end_to_end"]["answer"], {one["name"]: one["answer"] for one in check["devices"]}
+
+
+POLL = ("--from", "scada1", "--to", "plc1", "--application", "modbus.read", "--port", "502")
+
+
+def test_an_end_in_another_virtual_system_that_is_not_asked_cannot_be_told(plant: Plant) -> None:
+    """Nobody says whether the other one lets it through; what the first denies is denied."""
+    assert plant("apply", "--auto-approve").code == 0
+    assert verdicts(plant, *POLL) == ("allow", {"fw1": "allow"})
+    lead(plant, "CTRL", "vsys2")
+    assert verdicts(plant, *POLL) == ("cannot_tell", {"fw1": "cannot_tell"})
+    out = plant("check", *POLL).out
+    assert "virtual system vsys2: it judges what passes zone CTRL, too" in " ".join(out.split())
+    assert verdicts(plant, "--from", "scada1", "--to", "plc1", "--port", "23")[0] == "deny"
+    rows = plant("query", "--from", "supervisory", "--to", "control", "--json").json["rows"]
+    assert {row["state"] for row in rows} == {"cannot_tell"}
+    (plant.folder / "checks.yml").write_text(
+        "- policy: {from: supervisory, to: control, permits: []}\n", "utf-8"
+    )
+    done = plant("check", "checks.yml", "--json")
+    assert done.json["policies"][0]["status"] == "cannot_tell"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [("allow", "allow", "allow"), ("allow", "deny", "deny"), ("deny", "allow", "deny")],
+)
+def test_two_virtual_systems_in_series_both_judge(
+    plant: Plant, first: str, second: str, told: str
+) -> None:
+    """The zone between them leads from each to the other one: it is an end of nothing."""
+    for vsys, other, action in (
+        ("vsys1", "vsys2", first),
+        ("vsys2", "vsys1", second),
+    ):
+        lead(plant, "SUPV", other, vsys)
+        at = f"{DEVICE}/vsys/entry[@name='{vsys}']/rulebase/security/rules"
+        rule = other_rule("theirs", "<from><member>any</member></from>", action)
+        device(plant).edit("set", at, rule, commit=True)
+    answer, hosts = verdicts(plant, "--from", "plc1", "--to", "replica", "--port", "22")
+    assert (answer, hosts) == (told, {"fw1": first, "fw2": second})
+
+
+def test_a_shared_gateway_judges_nothing(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    lead(plant, "CTRL", "sg1")
+    assert verdicts(plant, *POLL) == ("allow", {"fw1": "allow"})
+    findings = plant("plan", "--json").json["devices"][0]["findings"]
+    assert all(one["kind"] != "external_zone" for one in findings)
 
 
 def test_one_host_leaves_others_uncommitted_changes_in_the_other_alone(applied: Plant) -> None:

@@ -42,7 +42,7 @@ V6 = 1 << 40
 NAMES = (*PORTS, "none of them")
 SOURCE, DESTINATION = z3.Ints("source destination")
 PROTOCOL, PORT, APPLICATION = z3.Ints("protocol port application")
-PROTOCOLS = {"tcp": 6, "udp": 17}
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
 
 
 def either(parts: Iterable[Any]) -> Any:
@@ -132,9 +132,15 @@ class Encoded:
             )
             return z3.And(PROTOCOLS["tcp"] == PROTOCOL, either(ports))
         held = self.services[name]
+        if held.name == "echo":  # of either version of IP
+            return z3.Or(
+                z3.And(PROTOCOLS["icmp"] == PROTOCOL, PORT == 8, SOURCE < V6),
+                z3.And(PROTOCOLS["icmpv6"] == PROTOCOL, PORT == 128, SOURCE >= V6),
+            )
         spans = (part.partition("-") for part in held.ports.split(","))
         return z3.And(
             PROTOCOLS[held.protocol] == PROTOCOL,
+            SOURCE < V6 if held.protocol == "icmp" else z3.BoolVal(True),
             either(between(PORT, int(first), int(last or first)) for first, _, last in spans),
         )
 

@@ -43,12 +43,12 @@ def _packet(
                      if ip_address(at).version == version] or every.fallback[version])
         for side in ("source", "destination")
     ]  # fmt: skip
-    protocol = pick.choice(("tcp", "tcp", "tcp", "udp", "icmp"))
+    protocol = pick.choice(("tcp", "tcp", "tcp", "udp", "icmp" if version == 4 else "icmpv6"))
     application = pick.choice(near.applications or every.applications)
     ports = sorted(port for kind, port in content()[1].get(application) or () if kind == protocol)
     port = pick.choice(ports) if ports and pick.random() < 0.5 else pick.choice(every.ports)
-    if protocol == "icmp":
-        port = pick.choice((0, 3, 8, 255))
+    if protocol in ("icmp", "icmpv6"):
+        port = pick.choice((0, 3, 8, 127, 128, 129, 255))
     return Packet(
         enter=zone("from"), leave=zone("to"), source=ends[0], destination=ends[1],
         protocol=protocol, port=port, application=application, user=pick.choice(every.users),

@@ -106,6 +106,7 @@ def live(
     links: list[dict[str, str]] | None = None,
     foreign: dict[str, str] | None = None,
     unread: dict[str, str] | None = None,
+    elements: dict[str, str] | None = None,
 ) -> Live:
     """Return what a host with these listings holds."""
     document = Document(
@@ -119,6 +120,7 @@ def live(
         links=json.dumps(links or [{"ifname": f"e{number}"} for number in range(1, 4)]),
         foreign=foreign or {},
         unread=unread or {},
+        elements=elements or {},
     )
     return PROVIDER.parse(document.dump())
 

@@ -50,12 +50,16 @@ OBJECTS = Policy(
         Service(name="low", protocol="tcp", ports="22,79-81"),
         Service(name="u", protocol="udp", ports="502"),
         Service(name="service-http", protocol="tcp", ports="80"),
+        Service(name="echo", protocol="icmp", ports="0"),
+        Service(name="lost", protocol="icmp", ports="3,11"),
     ),
     application_groups=(ApplicationGroup(name="apps", members=("ssh", "modbus-read")),),
 )
 
 sides = st.sampled_from([(ANY,), ("a0",), ("a1", "a2"), ("gg",), ("10.0.0.5",), ("a4",)])
-services = st.sampled_from([(ANY,), ("mb",), ("low", "u"), (APPLICATION_DEFAULT,)])
+services = st.sampled_from(
+    [(ANY,), ("mb",), ("low", "u"), ("echo",), ("lost", "mb"), (APPLICATION_DEFAULT,)]
+)
 applications = st.sampled_from([(ANY,), ("modbus-read",), ("apps",), ("web", "modbus-base")])
 
 
@@ -121,6 +125,7 @@ def difference(
 #: Both sides of every border.
 HOSTS = [f"10.0.0.{n}" for n in range(7)] + ["fd00::", "fd00::3", "fd00::4"]
 SERVICES = [("tcp", n) for n in (21, 22, 23, 79, 80, 81, 82, 501, 502, 503)] + [("udp", 502)]
+SERVICES += [("icmp", 3), ("icmp", 8), ("icmp", 9), ("icmpv6", 128)]
 
 
 def host(text: str) -> Host:

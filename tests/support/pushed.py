@@ -45,13 +45,14 @@ class Policy:
     defaults: str = ""
     objects: str = ""
     shared: str = ""
+    more: str = ""  # beside the security rules that come first
 
     def answer(self) -> bytes:
         """Return the answer, of the form recorded on 11.1.6."""
         bases = "".join(
             f"<{base}><security><rules>{rules}</rules></security>{more}</{base}>"
             for base, rules, more in (
-                ("pre-rulebase", self.pre, ""),
+                ("pre-rulebase", self.pre, self.more),
                 (
                     "post-rulebase",
                     self.post,

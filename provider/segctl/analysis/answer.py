@@ -17,6 +17,8 @@ from segctl.analysis.space import (
     Names,
     Space,
     addresses,
+    by_version,
+    common,
     host_of,
     protocol_text,
     service,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.pairs import Pairs
     from segctl.analysis.space import Numbers, Point
+    from segctl.analysis.words import Meaning
     from segctl.model.addresses import Interval
     from segctl.model.site import Host
 
@@ -58,7 +61,7 @@ class Spoken:
 class Flow:
     """A flow through one device, in the device's words; ``port`` 0 is any port.
 
-    `protocol` may be `OTHERS`.
+    `protocol` may be `OTHERS`. A flow of ICMP has `types` instead: each with what it counts as.
     """
 
     zones: tuple[tuple[str, str], ...]
@@ -68,6 +71,7 @@ class Flow:
     port: int
     user: str
     spoken: Spoken
+    types: tuple[tuple[Numbers, Meaning[Names]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +172,8 @@ def _between(flow: Flow, chain: Sequence[Match]) -> tuple[Answer, Passage]:
     asked = {name: region_of(flow, names) & REAL for name, names in _asked(flow.spoken).items()}
     results = {name: permitted(chain, region) for name, region in asked.items()}
     can = {name: pairs_of([found.can]) for name, found in results.items()}
-    sure = {name: pairs_of([found.sure]) for name, found in results.items()}
+    proven = {name: _proven(flow, found.sure) for name, found in results.items()}
+    sure = {name: pairs_of([found]) for name, found in proven.items()}
     own = flow.spoken.own or (_ANYTHING,)
     allowed_can = _all(can[name] for name in own)
     allowed_sure = _all(sure[name] for name in own)
@@ -178,26 +183,53 @@ def _between(flow: Flow, chain: Sequence[Match]) -> tuple[Answer, Passage]:
     else:
         denied_sure, denied_can = difference(pairs, allowed_can), difference(pairs, allowed_sure)
     unknown = union(difference(allowed_can, allowed_sure), difference(denied_can, denied_sure))
-    surely = (results[name].sure for name in own)
+    surely = (proven[name] for name in own)
     refused = (_at(difference(denied_sure, can[name]), asked[name]) for name in asked)
     doubt = _smallest(
-        _at(difference(intersection(unknown, can[name]), sure[name]), found.can) - found.sure
+        _at(difference(intersection(unknown, can[name]), sure[name]), found.can) - proven[name]
         for name, found in results.items()
     )
     found = Answer(
         allowed=_told(_smallest(surely), chain),
         denied=_told(_smallest(refused), chain),
         unknown=_told(doubt, chain, unknown=True),
-        why=_reasons(doubt, chain),
+        why=_reasons(doubt, chain) or _kinds(flow, doubt),
     )
     passage = Passage(
         can=_together(results[name].can for name in own),
-        sure=_together(results[name].sure for name in own),
+        sure=_together(proven[name] for name in own),
         whole_can=difference(pairs, denied_sure),
         whole_sure=difference(pairs, denied_can),
         notes=_notes(flow, chain, denied_sure),
     )
     return found, passage
+
+
+def _proven(flow: Flow, passing: Space) -> Space:
+    """Return what surely passes of what passes for sure if it counts as its application.
+
+    Of ICMP without an application it is what passes as any that it can count as, or as one that it
+    surely counts as.
+    """
+    if not flow.types or flow.spoken.needed:
+        return passing
+    found: list[Box] = []
+    for services, meant in flow.types:
+        for box in passing.boxes:
+            every = meant.can <= box.application
+            both = common(box.service, services)
+            names = box.application if every else box.application & meant.sure
+            if both and names:
+                found.append(box._replace(service=both, application=names))
+    return Space(tuple(found))
+
+
+def _kinds(flow: Flow, doubt: Point | None) -> tuple[str, ...]:
+    """Return why it cannot be told as which application a packet of ICMP counts."""
+    if doubt is None:
+        return ()
+    asked = (meant for services, meant in flow.types if common(services, doubt.box.service))
+    return tuple(why for meant in asked for why in meant.why)
 
 
 def _together(parts: Iterable[Space]) -> Space:
@@ -274,15 +306,14 @@ def ends_of(flow: Flow) -> Space:
 
 def region_of(flow: Flow, applications: Names) -> Space:
     """Return the packets that a flow is about, of these applications."""
+    sources, destinations = addresses(flow.sources), addresses(flow.destinations)
+    user = Names(frozenset({flow.user}))
+    parts = [(services, applications & meant.can) for services, meant in flow.types]
     return Space(
-        (
-            Box(
-                source=addresses(flow.sources),
-                destination=addresses(flow.destinations),
-                service=_services(flow),
-                application=applications,
-                user=Names(frozenset({flow.user})),
-            ),
+        tuple(
+            Box(source, destination, services, names, user)
+            for asked, names in parts or [(_services(flow), applications)]
+            for source, destination, services in by_version(sources, destinations, asked)
         )
     )
 

@@ -115,7 +115,7 @@ def _no_pair(rule: Rule, known: Ground) -> str:
     named = ANY not in enter | leave
     if rule.type == "intrazone" and named and not enter & leave:
         return "it is for packets within one zone, and no zone is on both sides"
-    if rule.type == "interzone" and named and len(enter | leave) == 1:
+    if rule.type == "interzone" and named and enter == leave and len(enter) == 1:
         return f"it is for packets between two zones, and {rule.from_zones[0]} is on both sides"
     if not known.zones:
         return ""
@@ -196,7 +196,9 @@ def _whole_protocols(numbers: Numbers) -> Numbers:
 
 def permits_everything(rule: Rule, match: Match) -> Iterator[Finding]:
     """Yield that a rule surely permits all there is between its zones."""
-    if not match.allows or not any(box[:_TIME] == _ALWAYS for box in match.sure.boxes):
+    if not (match.allows and rule.from_zones and rule.to_zones):
+        return  # without a zone it is for no packet
+    if not any(box[:_TIME] == _ALWAYS for box in match.sure.boxes):
         return
     inside = rule.type == "intrazone" or (
         len(rule.from_zones) == 1 and rule.from_zones == rule.to_zones and ANY not in rule.to_zones

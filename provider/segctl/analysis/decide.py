@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
+    ECHOES,
     ApplicationGroup,
     DefaultRule,
     Service,
@@ -15,7 +16,7 @@ from segctl.model.policy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from segctl.model.addresses import Interval
     from segctl.model.policy import Action, Policy, Rule
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Packet:
     """The first packet of a session, as a firewall sees it once it knows the application.
 
-    ``default_port`` says whether `port` is one of the application's own default ports.
+    ``default_port`` says whether `port` is one of the application's own default ports. For ICMP the
+    port is the type; ``icmp`` is that of IPv4, ``icmpv6`` that of IPv6.
     """
 
     from_zone: str
@@ -61,7 +63,7 @@ def decide(policy: Policy, packet: Packet) -> Decision:
 def decider(policy: Policy) -> Callable[[Packet], Decision]:
     """Return `decide` for one policy, with its names resolved once."""
     networks = resolver(policy)
-    ports = {service.name: _ports(service) for service in policy[Service]}
+    ports = {service.name: tuple(_ports(service)) for service in policy[Service]}
     groups = {group.name: frozenset(group.members) for group in policy[ApplicationGroup]}
     defaults: dict[str, DefaultRule] = {rule.name: rule for rule in policy[DefaultRule]}
 
@@ -124,27 +126,33 @@ def _application_matches(
 
 
 def _service_matches(
-    names: tuple[str, ...], packet: Packet, ports: Mapping[str, tuple[str, list[tuple[int, int]]]]
+    names: tuple[str, ...], packet: Packet, ports: Mapping[str, Sequence[tuple[str, int, int]]]
 ) -> bool:
-    for name in names:
-        if name == ANY or (name == APPLICATION_DEFAULT and packet.default_port):
-            return True
-        protocol, ranges = ports.get(name, ("", []))
-        if protocol == packet.protocol and any(a <= packet.port <= b for a, b in ranges):
-            return True
-    return False
+    versions = {"icmp": 4, "icmpv6": 6}
+    if versions.get(packet.protocol, packet.source.version) != packet.source.version:
+        return ANY in names
+    return any(
+        name == ANY
+        or (name == APPLICATION_DEFAULT and packet.default_port)
+        or any(
+            protocol == packet.protocol and first <= packet.port <= last
+            for protocol, first, last in ports.get(name, ())
+        )
+        for name in names
+    )
 
 
-def _ports(service: Service) -> tuple[str, list[tuple[int, int]]]:
-    """Return a service's protocol and ports; ports that are not understood match nothing."""
-    ranges: list[tuple[int, int]] = []
-    for part in service.ports.split(","):
-        first, _, last = part.partition("-")
-        try:
-            ranges.append((int(first), int(last or first)))
-        except ValueError:
-            return service.protocol, []
-    return service.protocol, ranges
+def _ports(service: Service) -> Iterator[tuple[str, int, int]]:
+    """Yield a service's ports, of ICMP its types; those that are not understood match nothing."""
+    if (service.protocol, service.ports) == ECHOES:
+        yield from (("icmp", 8, 8), ("icmpv6", 128, 128))
+        return
+    parts = [part.partition("-") for part in service.ports.split(",")]
+    try:
+        ranges = [(int(first), int(last or first)) for first, _, last in parts]
+    except ValueError:
+        return
+    yield from ((service.protocol, first, last) for first, last in ranges)
 
 
 def _holds(intervals: tuple[Interval, ...], host: Host) -> bool:

@@ -17,6 +17,7 @@ from segctl.analysis.space import (
     Box,
     Names,
     Space,
+    by_version,
     ranges,
     service,
 )
@@ -110,9 +111,10 @@ def _space(need: Need, spoken: Iterable[tuple[Names, Numbers]]) -> Space:
     if not (need.sources and need.destinations and time):
         return Space()
     boxes = [
-        Box(need.sources, need.destinations, ports, names, need.users, time)
+        Box(source, destination, services, names, need.users, time)
         for names, ports in spoken
         if names and ports
+        for source, destination, services in by_version(need.sources, need.destinations, ports)
     ]
     return Space(tuple(boxes)) & REAL
 

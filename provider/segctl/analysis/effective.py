@@ -24,6 +24,7 @@ from segctl.analysis.space import (
     Box,
     Space,
     TooComplexError,
+    by_version,
     ports_by_protocol,
     service,
     services_text,
@@ -621,13 +622,10 @@ def _product(
 ) -> Space:
     if not (source and destination and users and time):
         return NOTHING
-    if len(spoken) == 1:  # as of most rules
-        ((names, ports),) = spoken
-        found = Box(source, destination, ports, names, users, time)
-        return Space((found,)) if names and ports else NOTHING
     boxes = [
-        Box(source, destination, ports, names, users, time)
+        Box(*parts, names, users, time)
         for names, ports in spoken
         if names and ports
+        for parts in by_version(source, destination, ports)
     ]
     return Space(tuple(boxes))

@@ -18,13 +18,15 @@ Relation = Literal["in", "apart", "unknown"]
 def common_names(one: Names, other: Names) -> tuple[Names, Names]:
     """Return what two sets of names of different platforms can have in common, and surely have.
 
-    Names of the finer platform stay: ``modbus-read-coils`` is in ``modbus.read``.
+    Names of the finer platform stay: ``modbus-read-coils`` is in ``modbus.read``. What is left of
+    any application goes by no name of either platform that is left out.
     """
-    if ALL_NAMES in (one, other):
+    if ALL_NAMES in (one, other) or (one.but and other.but):
         both = one & other
         return both, both
     if one.but or other.but:
-        return ALL_NAMES, NO_NAMES
+        listed, left_out = (other, one) if one.but else (one, other)
+        return _left(listed.listed, left_out.listed)
     can: set[str] = set()
     sure: set[str] = set()
     for name, rest in ((one, other), (other, one)):
@@ -36,6 +38,29 @@ def common_names(one: Names, other: Names) -> tuple[Names, Names]:
             elif "unknown" in relations:
                 return ALL_NAMES, NO_NAMES
     return Names(frozenset(can)), Names(frozenset(sure))
+
+
+def _left(listed: frozenset[str], left_out: frozenset[str]) -> tuple[Names, Names]:
+    """Return what can be left of some names without others, and what surely is."""
+    can: set[str] = set()
+    sure: set[str] = set()
+    for name in listed:
+        relations = {_overlap(name, other) for other in left_out}
+        if "in" not in relations:
+            can.add(name)
+        if relations <= {"apart"}:
+            sure.add(name)
+    return Names(frozenset(can)), Names(frozenset(sure))
+
+
+def _overlap(name: str, other: str) -> Relation:
+    """Return what a name has to do with another one, which may be the finer; then it is unknown.
+
+    Of a name that is the coarser some is left without the other, but nobody knows what.
+    """
+    if _is_function(name) and not _is_function(other):
+        return "apart" if _relation(other, name) == "apart" else "unknown"
+    return _relation(name, other)
 
 
 def covers(names: Names, name: str) -> bool:

@@ -215,13 +215,16 @@ def _numbers(networks: Iterable[Network]) -> Numbers:
 
 
 def _services(flow: Flow) -> Numbers:
-    """Return the ports a flow names; ``icmp``, an echo request, has the number 0."""
+    """Return the ports a flow names; ``icmp`` is an echo request, type 8 or, of IPv6, 128."""
     return together(
         [
-            service("icmp", 0, 0)
-            if one.protocol == "icmp"
-            else service(one.protocol, one.first, one.last)
+            part
             for one in flow.services
+            for part in (
+                (service("icmp", 8, 8), service("icmpv6", 128, 128))
+                if one.protocol == "icmp"
+                else (service(one.protocol, one.first, one.last),)
+            )
         ]
     )
 

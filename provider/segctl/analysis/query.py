@@ -13,18 +13,23 @@ from segctl.analysis.answer import answer as answer_flow
 from segctl.analysis.effective import joins
 from segctl.analysis.ends import end_of, hops_between
 from segctl.analysis.present import as_listed, objects_of_flow
+from segctl.analysis.space import ALL_NAMES, icmp, service
+from segctl.analysis.words import exact
 from segctl.compiler.topology import topology
 from segctl.model.errors import Problem
+from segctl.model.icmp import TYPES, numbered
 from segctl.model.policy import ANY
 from segctl.model.site import ACCESS_CLASSES, Source
 from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from segctl.analysis.answer import Answer
     from segctl.analysis.effective import Reading
     from segctl.analysis.ends import End
+    from segctl.analysis.space import Names, Numbers
+    from segctl.analysis.words import Meaning
     from segctl.compiler.topology import Hop
     from segctl.model.site import Device, Site
     from segctl.protocols import Naming
@@ -35,6 +40,8 @@ class Check:
     """A question about a flow, to the policy that a device holds.
 
     With `open_protocol`, it is denied only if nothing passes of any other protocol either.
+    `icmp_type` is a type by name or number; empty for any. ``icmp`` is that of either version of
+    IP, but for a type by its number, which is one of IPv4.
     """
 
     source: str
@@ -42,6 +49,7 @@ class Check:
     protocol: str = "tcp"
     open_protocol: bool = False
     port: int = 0
+    icmp_type: str = ""
     application: str = ""
     user: str = ""
     allow: bool = True
@@ -49,9 +57,14 @@ class Check:
     retries: int = 0
     declared: Source = field(default=Source(), compare=False)
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether it names a port or a type of ICMP."""
+        return bool(self.port or self.icmp_type)
+
     def __str__(self) -> str:
         """``check scada1 → plc1 tcp/502``."""
-        what = self.protocol + (f"/{self.port}" if self.port else "")
+        what = self.protocol + (f"/{self.icmp_type or self.port}" if self.narrowed else "")
         what += f" {self.application}" if self.application else ""
         return f"check {self.source} → {self.destination} {what}"
 
@@ -124,13 +137,25 @@ def _question(check: Check, site: Site, near: frozenset[str]) -> Question:
         known = ", ".join(ACCESS_CLASSES)
         raise LookupError(f"{protocol} has no access class {word!r}", f"use one of {known}")
     source, destination = end_of(check.source, site, near), end_of(check.destination, site, near)
-    if not {part[0] for part in source.addresses} & {part[0] for part in destination.addresses}:
+    versions = {part[0] for part in source.addresses} & {part[0] for part in destination.addresses}
+    if not versions:
         raise LookupError("its ends have no IP version in common", "use addresses of one version")
+    if check.protocol in TYPES and not versions & _versions(check):
+        hint = "ICMP of IPv6 has types of its own: use icmpv6, or a type by its name"
+        raise LookupError(f"its ends do not speak {check.protocol} of that type", hint)
     hops = hops_between(site.devices, source.zone, destination.zone)
     if not hops:
         gap = topology(site.devices).gap(source.zone, destination.zone)
         raise LookupError("no firewall stands between its ends", gap)
     return Question(check=check, source=source, destination=destination, hops=hops)
+
+
+def _versions(check: Check) -> frozenset[int]:
+    """Return the versions of IP whose ICMP a check is about."""
+    versions = {"icmp": 4, "icmpv6": 6}
+    if check.icmp_type:
+        return frozenset(versions[one] for one in numbered(check.protocol, check.icmp_type))
+    return frozenset(versions.values() if check.protocol == "icmp" else (6,))
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -175,7 +200,34 @@ def flow_of(question: Question, device: Device, reading: Reading, *, application
         port=check.port,
         user=check.user,
         spoken=spoken,
+        types=types_of(check, reading.platform.spoken_as),
     )
+
+
+def _any(protocol: str, number: int | None) -> Meaning[Names]:
+    del protocol, number
+    return exact(ALL_NAMES)
+
+
+def types_of(
+    check: Check, spoken_as: Callable[[str, int | None], Meaning[Names]] = _any
+) -> tuple[tuple[Numbers, Meaning[Names]], ...]:
+    """Return the types of ICMP that a check is about, each with what it counts as.
+
+    Args:
+        check: one about ICMP; others have none.
+        spoken_as: what a type counts as on a platform (`Platform.spoken_as`), by default anything.
+    """
+    if check.protocol not in TYPES:
+        return ()
+    if check.icmp_type:
+        numbers = numbered(check.protocol, check.icmp_type)
+        return tuple(
+            (icmp(protocol, number), spoken_as(protocol, number))
+            for protocol, number in numbers.items()
+        )
+    asked = tuple(TYPES) if check.protocol == "icmp" else (check.protocol,)
+    return tuple((service(one), spoken_as(one, None)) for one in asked)
 
 
 def wrong(question: Question, device: Device, reading: Reading, *, applications: Naming) -> str:

@@ -155,10 +155,14 @@ def gets_through(box: Box, passes: Span, platform: str) -> Through:
             return "partly" if sure and space - passes.can else "cannot_tell"
         if not _translated(space, passes.can, known=False):
             return "no"
-        whole = all(_covered(each, passes.sure) for each in space.boxes)
+        if all(_covered(each, passes.sure) for each in space.boxes):
+            return "yes"
+        apart = Space(tuple(box._replace(application=ALL_NAMES) for box in space.boxes))
+        elsewhere = Space(tuple(box._replace(application=ALL_NAMES) for box in passes.can.boxes))
+        some = _translated(space, passes.sure, known=True)
+        return "partly" if some and apart - elsewhere else "cannot_tell"
     except TooComplexError:
         return "cannot_tell"
-    return "yes" if whole else "cannot_tell"
 
 
 def _covered(box: Box, sure: Space) -> bool:
@@ -173,6 +177,7 @@ def _covered(box: Box, sure: Space) -> bool:
                     held._replace(application=ALL_NAMES)
                     for held in sure.boxes
                     if held.application == ALL_NAMES
+                    or (one.but and one <= held.application)
                     or (not one.but and covers(held.application, *one.listed))
                 )
             )

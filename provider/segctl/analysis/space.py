@@ -43,6 +43,7 @@ __all__ = [
     "ALL_ADDRESSES",
     "ALL_NAMES",
     "ALL_SERVICES",
+    "ECHO",
     "EVERYTHING",
     "MAX_PIECES",
     "NOTHING",
@@ -59,8 +60,10 @@ __all__ = [
     "Space",
     "TooComplexError",
     "addresses",
+    "by_version",
     "common",
     "host_of",
+    "icmp",
     "intervals",
     "meet",
     "of_ipv4",
@@ -75,9 +78,12 @@ __all__ = [
 ]
 
 _LAST_PORT = 0xFFFF
+#: The last type of ICMP; what lies above it on the line of numbers counts as this type.
+_LAST_TYPE = 0xFF
 #: IP protocols with their numbers (IANA, Protocol Numbers); a port or ICMP type follows.
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
+_TYPED = frozenset({PROTOCOLS["icmp"], PROTOCOLS["icmpv6"]})
 #: So many boxes of two sets are looked at each with each; with more they are looked up.
 _FEW = 16
 #: A week, as times are counted in it.
@@ -369,6 +375,48 @@ def service(protocol: str | int, first: int = 0, last: int = _LAST_PORT) -> Numb
     return (((number << 16) + first, (number << 16) + last),)
 
 
+def icmp(protocol: str, first: int, last: int | None = None) -> Numbers:
+    """Return types of ``icmp`` or ``icmpv6`` as numbers on that line; one where no last is given.
+
+    Raises:
+        ValueError: there is no such type.
+    """
+    last = first if last is None else last
+    if not 0 <= first <= last <= _LAST_TYPE:
+        raise ValueError(f"{protocol} has no types {first}-{last}")
+    return service(protocol, first, _LAST_PORT if last == _LAST_TYPE else last)
+
+
+#: An echo request, in each version of IP.
+ECHO = together([icmp("icmp", 8), icmp("icmpv6", 128)])
+_ICMP = (service("icmp"), service("icmpv6"))
+
+
+def by_version(
+    source: Numbers, destination: Numbers, ports: Numbers
+) -> tuple[tuple[Numbers, Numbers, Numbers], ...]:
+    """Return ends and services, apart by version of IP where the services tell ICMP apart.
+
+    ICMP of IPv4 is another protocol than that of IPv6, and neither is spoken in the other.
+    """
+    if not _names_icmp(ports):
+        return ((source, destination, ports),)
+    found = (
+        (common(source, (whole,)), common(destination, (whole,)), without(ports, other))
+        for whole, other in zip(ALL_ADDRESSES, reversed(_ICMP), strict=True)
+    )
+    return tuple(parts for parts in found if all(parts))
+
+
+def _names_icmp(ports: Numbers) -> bool:
+    """Whether services name ICMP; quickly told of most, which are of TCP and UDP, or any."""
+    if not ports or ports == ALL_SERVICES:
+        return False
+    if ports[0][0] >> 16 >= PROTOCOLS["tcp"] and ports[-1][1] >> 16 <= PROTOCOLS["udp"]:
+        return False
+    return any(common(ports, whole) for whole in _ICMP)
+
+
 def protocol_text(number: int) -> str:
     """Return the name of an IP protocol, or ``protocol 47`` where it has none here."""
     return _PROTOCOL_NAMES.get(number, f"protocol {number}")
@@ -382,8 +430,13 @@ def ports_by_protocol(numbers: Numbers) -> Iterator[tuple[int, str | None]]:
             high = last & _LAST_PORT if protocol == last >> 16 else _LAST_PORT
             if (low, high) == (0, _LAST_PORT):
                 yield protocol, None
+                continue
+            if protocol in _TYPED:
+                low, high = min(low, _LAST_TYPE), min(high, _LAST_TYPE)
+            if low == high:
+                yield protocol, f"{low}"
             else:
-                yield protocol, f"{low}" if low == high else f"{low}-{high}"
+                yield protocol, f"{low}-{high}"
 
 
 def service_text(number: int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.answer import Answer, Example, Flow, Spoken, ends_of, region_of
 from segctl.analysis.pairs import difference, intersection, pairs_of, union
+from segctl.analysis.query import types_of
 from segctl.analysis.series import Span, along
 from segctl.analysis.space import (
     ALL_NAMES,
@@ -88,6 +89,7 @@ def end_to_end(
         port=check.port,
         user=check.user,
         spoken=Spoken(),
+        types=types_of(check),
     )
     region = region_of(flow, ALL_NAMES) & REAL
     pairs = pairs_of([ends_of(flow) & REAL])

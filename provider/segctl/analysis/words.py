@@ -18,6 +18,7 @@ from segctl.analysis.space import (
     ALL_ADDRESSES,
     ALL_NAMES,
     ALL_SERVICES,
+    ECHO,
     NO_NAMES,
     PROTOCOLS,
     WEEK,
@@ -34,6 +35,7 @@ from segctl.model.filled import Filled, group_key
 from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
+    ECHOES,
     Address,
     AddressGroup,
     ApplicationGroup,
@@ -102,6 +104,18 @@ class Platform(Vocabulary, Protocol):
         By default it is kept as it is.
         """
         return extra
+
+    def spoken_as(self, protocol: str, number: int | None) -> Meaning[Names]:
+        """Return the applications that packets of a type of ICMP can count as, and surely do.
+
+        By default any, since applications are not told apart there.
+
+        Args:
+            protocol: ``icmp`` or ``icmpv6``.
+            number: the type; None where it does not matter which.
+        """
+        del protocol, number
+        return exact(ALL_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +361,8 @@ class Words:
 
     def held_service(self, held: Service) -> Meaning[Numbers]:
         """Return the ports of a service object."""
+        if (held.protocol, held.ports) == ECHOES:
+            return exact(ECHO)
         if held.protocol not in PROTOCOLS:
             return _unknown_services(f"{held.name} is of a protocol {held.protocol!r}")
         try:

@@ -32,6 +32,7 @@ class Transport(StrEnum):
     TCP = "tcp"
     UDP = "udp"
     ICMP = "icmp"
+    ICMPV6 = "icmpv6"
 
 
 class Expected(StrEnum):
@@ -76,6 +77,12 @@ def check(
         int | None,
         typer.Option("--port", min=1, max=65535, help="Destination port [any]"),
     ] = None,
+    icmp_type: Annotated[
+        str,
+        typer.Option(
+            "--icmp-type", help="Type of ICMP: a name such as echo-request, or a number [any]"
+        ),
+    ] = "",
     user: Annotated[
         str, typer.Option("--user", help="User name as the firewall knows it [an unknown user]")
     ] = "",
@@ -94,7 +101,7 @@ def check(
     from segctl.report import check_json, check_report, check_text, provenance_json
 
     settings, display = given_to(context)
-    given = bool(source or destination or application or port or user or expect)
+    given = bool(source or destination or application or port or icmp_type or user or expect)
     checks: tuple[Check, ...] = ()
     if file is None:
         one = _check(
@@ -103,6 +110,7 @@ def check(
             application=application,
             protocol=protocol,
             port=port,
+            icmp_type=icmp_type,
             user=user,
             expect=expect,
         )
@@ -151,22 +159,28 @@ def _check(
     application: str,
     protocol: Transport | None,
     port: int | None,
+    icmp_type: str,
     user: str,
     expect: Expected | None,
 ) -> Check:
     from segctl.analysis.query import Check
+    from segctl.model.icmp import refusal
 
     if not source or not destination:
         raise UsageError("give --from and --to, or a file of checks")
-    if port is not None and protocol is Transport.ICMP:
-        raise UsageError("icmp has no port: leave --port out")
+    spoken = (protocol or Transport.TCP).value
+    if port is not None and spoken in (Transport.ICMP, Transport.ICMPV6):
+        raise UsageError(f"{spoken} has no port: leave --port out")
+    if icmp_type and (why := refusal(spoken, icmp_type, application)):
+        raise UsageError(f"--icmp-type {icmp_type}: {why}")
     return Check(
         source=source,
         destination=destination,
         application=application,
-        protocol=(protocol or Transport.TCP).value,
+        protocol=spoken,
         open_protocol=protocol is None and port is None,
         port=port or 0,
+        icmp_type=icmp_type,
         user=user,
         allow=expect is not Expected.DENY,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from segctl.analysis.by_rule import compared, rows
@@ -10,11 +11,12 @@ from segctl.analysis.policies import CONDUITS, excess, names_of
 from segctl.analysis.present import outlook
 from segctl.analysis.space import Box, Space
 from segctl.fleet.failures import failure_of
+from segctl.fleet.onward import judged_onward
 from segctl.model.errors import SegctlError
 from segctl.providers.base import application_names, declared_reading, provider
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from segctl.analysis.by_rule import Row
     from segctl.analysis.effective import Match, Reading
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 class Leg:
     """A way through one firewall, and between which addresses it is asked about.
 
-    With a `statement` only what goes beyond it is listed.
+    `ends` are the zones (keys) where packets begin and end. With a `statement` only what goes
+    beyond it is listed.
     """
 
     hop: Hop
     source: Numbers
     destination: Numbers
+    ends: tuple[str, ...] = ()
     statement: Statement | None = None
 
     @property
@@ -60,6 +64,7 @@ def list_legs(
     legs: Sequence[Leg],
     sides: Sequence[Reading],
     declared: Reading | None = None,
+    leading: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[tuple[Row, ...] | Failure, ...]:
     """Return the rows of one policy, or of two side by side, on each leg.
 
@@ -68,8 +73,13 @@ def list_legs(
         legs: where the device is asked.
         sides: the policies.
         declared: that of the inventory, needed where a leg has a statement.
+        leading: the virtual systems that zones of the device lead to, for the last of `sides`.
     """
-    return tuple(_leg(desired, leg, sides, declared) for leg in legs)
+    found: list[tuple[Row, ...] | Failure] = []
+    for leg in legs:
+        enforced = judged_onward(sides[-1], desired.device, (leg.hop,), leg.ends, leading)
+        found.append(_leg(desired, leg, (*sides[:-1], enforced), declared))
+    return tuple(found)
 
 
 def _leg(

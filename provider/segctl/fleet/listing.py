@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
+from segctl.fleet.onward import leading_on
 from segctl.fleet.queries import doubts_about, refuse_errors
 from segctl.providers.base import provider, reading
 
@@ -99,7 +100,7 @@ def list_document(desired: Desired, legs: Sequence[Leg], side: Side, document: b
     sides = (declared_of(desired, live), held) if side == "both" else (held,)
     return Listed(
         device=desired.device.name,
-        legs=list_legs(desired, legs, sides),
+        legs=list_legs(desired, legs, sides, leading=leading_on(live)),
         findings=tuple(one for one in doubts if one.severity != "note"),
         digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
     )

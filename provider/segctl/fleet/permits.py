@@ -98,6 +98,7 @@ def legs_by_device(
                     hop=hop,
                     source=region.source,
                     destination=region.destination,
+                    ends=(pair.source.zone, pair.destination.zone),
                     statement=pair.statement,
                 )
     return legs

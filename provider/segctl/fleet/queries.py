@@ -14,6 +14,7 @@ from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_a
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
+from segctl.fleet.onward import judged_onward, leading_on
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
 from segctl.providers.base import application_names, provider, reading
@@ -129,8 +130,10 @@ def check_document(
     held = reading(speaks, live, contained=True, translated=True, gated=True)
     return Checked(
         device=device.name,
-        answers=_answers(device, questions, held, known),
-        legs=list_legs(desired, legs, (held,), declared_of(desired, live)) if legs else (),
+        answers=_answers(device, questions, held, known, leading_on(live)),
+        legs=list_legs(desired, legs, (held,), declared_of(desired, live), leading_on(live))
+        if legs
+        else (),
         findings=tuple(one for one in doubts if one.severity != "note"),
         digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
         answered=live.identity.answered,
@@ -171,7 +174,7 @@ def _of_declared(desired: Desired, questions: Sequence[Question], legs: Sequence
     held = declared_of(desired, None)
     return Checked(
         device=device.name,
-        answers=_answers(device, questions, held, None),
+        answers=_answers(device, questions, held, None, {}),
         legs=list_legs(desired, legs, (held,), held),
     )
 
@@ -201,8 +204,15 @@ def _answers(
     questions: Iterable[Question],
     held: Reading,
     known: frozenset[str] | None,
+    leading: Mapping[str, str],
 ) -> tuple[Answered | Failure, ...]:
-    return tuple(_answer(device, question, held, known) for question in questions)
+    """Return answers; `leading` has the virtual systems that zones of the device lead to."""
+    found: list[Answered | Failure] = []
+    for question in questions:
+        ends = (question.source.zone, question.destination.zone)
+        onward = judged_onward(held, device, question.on(device), ends, leading)
+        found.append(_answer(device, question, onward, known))
+    return tuple(found)
 
 
 def _answer(

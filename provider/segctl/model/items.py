@@ -26,6 +26,8 @@ ANY = "any"
 #: Tag of the rules that contain, and of those that stand above them: a block before all others.
 CONTAINMENT = "segctl-containment"
 APPLICATION_DEFAULT = "application-default"
+#: Protocol and ports of the service ``icmp``: an echo request, type 8 of ICMP, 128 of ICMPv6.
+ECHOES = ("icmp", "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,10 @@ def lint_live(live: Live, provider: Provider, held: Reading) -> Lint:
 def _referenced(live: Live) -> Iterator[str]:
     """Yield the objects that something besides the rules of a policy is known to use."""
     yield from live.referenced
+    if live.used is None:
+        yield from (item.name for held in live.others.by_kind.values() for item in held)
+    else:
+        yield from live.used
     for override in live.overrides:
         yield from (*override.rule.sources, *override.rule.destinations)
     for one in live.translations:

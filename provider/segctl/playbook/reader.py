@@ -15,6 +15,8 @@ from segctl.inventory.schema import HOST, SITE_WIDE
 from segctl.inventory.values import Place
 from segctl.model.durations import format_duration
 from segctl.model.errors import ChecksError, FileError, PlaybookError, UnsupportedError, nearest
+from segctl.model.icmp import TYPES
+from segctl.model.icmp import refusal as refused_type
 from segctl.planning.rehearsal import Requirement
 from segctl.playbook.model import DAYS, Ask, Play, Playbook, Reach, Task, Window
 from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, POLICY, PREFIX
@@ -272,15 +274,20 @@ class _Reader:
         if expect is not None and flow.get("expect") is not None:
             self.checker.report(node, "has two expect values", "keep one of them")
         protocol = flow.get("protocol") or "tcp"
-        if protocol == "icmp" and flow.get("port"):
-            self.checker.report(node, "icmp has no port", "remove port")
+        if protocol in TYPES and flow.get("port"):
+            self.checker.report(node, f"{protocol} has no port", "remove port")
+        application, icmp_type = flow.get("application") or "", flow.get("icmp_type") or ""
+        if icmp_type and (why := refused_type(protocol, icmp_type, application)):
+            self.checker.report(node, f"icmp_type {icmp_type}: {why}", "")
+            icmp_type = ""
         return Check(
             source=flow.get("from") or "",
             destination=flow.get("to") or "",
             protocol=protocol,
             open_protocol=not (flow.get("protocol") or flow.get("port")),
             port=flow.get("port") or 0,
-            application=flow.get("application") or "",
+            icmp_type=icmp_type,
+            application=application,
             user=flow.get("user") or "",
             allow=(expect or flow.get("expect")) != "deny",
             declared=node.source,

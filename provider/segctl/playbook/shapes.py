@@ -72,7 +72,7 @@ _FLOW: Final = Record(
         Field(name="to", shape=_TEXT, doc="Destination: a zone, asset or address.", required=True),
         Field(
             name="protocol",
-            shape=_choice("tcp", "udp", "icmp"),
+            shape=_choice("tcp", "udp", "icmp", "icmpv6"),
             doc="Transport protocol (default tcp; without a port, nothing else may pass either "
             "where a denial is expected).",
         ),
@@ -80,6 +80,11 @@ _FLOW: Final = Record(
             name="port",
             shape=Scalar(kind="integer", minimum=1, maximum=65535),
             doc="Destination port.",
+        ),
+        Field(
+            name="icmp_type",
+            shape=_TEXT,
+            doc="Type of ICMP: a name such as echo-request, or a number.",
         ),
         Field(name="application", shape=_TEXT, doc="The application, as the platform names it."),
         Field(name="user", shape=_TEXT, doc="The user, as the firewall names them."),

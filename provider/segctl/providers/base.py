@@ -152,6 +152,9 @@ class Live:
     #: names of our objects that others refer to, each with one such place in the platform's words;
     #: these objects are kept
     referenced: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: names of objects of others that something besides security rules and groups refers to; None
+    #: where that is not known
+    used: frozenset[str] | None = None
     #: uncommitted changes: who, where
     pending: tuple[tuple[str, str], ...] = ()
     #: SHA-256 of each rule that others own, in order, by name

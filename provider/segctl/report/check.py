@@ -10,6 +10,7 @@ from segctl.analysis.answer import Answer
 from segctl.analysis.extents import joined, names_text, service_list, time_list
 from segctl.fleet import Failure
 from segctl.model.errors import problem_json
+from segctl.model.icmp import TYPES
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.policies import policy_json, policy_text
@@ -136,6 +137,7 @@ def _check_json(
         "to_zone": question.destination.zone,
         "protocol": check.protocol,
         "port": check.port or None,
+        "icmp_type": check.icmp_type,
         "application": check.application,
         "user": check.user,
         "expect": expected,
@@ -209,7 +211,7 @@ def _example(example: Example | None) -> dict[str, Any] | None:
         "source": str(example.source),
         "destination": str(example.destination),
         "protocol": example.protocol,
-        "port": example.port or None,
+        "port": example.port if example.port or example.protocol in TYPES else None,
         "application": example.application,
         "rule": example.rule,
     }
@@ -272,7 +274,8 @@ def total_text(document: Mapping[str, Any]) -> str:
 
 def check_text_of(check: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of one question and its answers."""
-    what = check["protocol"] + (f"/{check['port']}" if check["port"] else "")
+    narrowed = check["port"] or check["icmp_type"]
+    what = check["protocol"] + (f"/{narrowed}" if narrowed else "")
     what += f" {check['application']}" if check["application"] else ""
     what += f" by {check['user']}" if check["user"] else ""
     where = f"{check['file']}:{check['line']}: " if check["file"] else ""
@@ -345,7 +348,7 @@ def _now(present: Mapping[str, Any] | None) -> Iterator[Line]:
 def _examples(row: Mapping[str, Any], indent: int = 4) -> Iterator[Line]:
     for kind in ("allowed", "denied", UNKNOWN):
         if (one := row[kind]) is not None:
-            port = f"/{one['port']}" if one["port"] else ""
+            port = "" if one["port"] is None else f"/{one['port']}"
             spoken = f" {one['application']}" if one["application"] else ""
             text = f"{one['source']} → {one['destination']} {one['protocol']}{port}{spoken}"
             by = f"by {one['rule']}" if one["rule"] else ""

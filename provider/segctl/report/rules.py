@@ -267,8 +267,8 @@ RULES: Mapping[str, Rule] = {
         help="Whatever reaches it passes. Declare what is needed as conduits, then remove it.",
     ),
     "unused_object": Rule(
-        title="An object that no rule uses",
-        help="Remove it, unless something besides rules of security uses it, such as NAT.",
+        title="An object that nothing uses",
+        help="Remove it: neither rules nor anything else that was read of the device uses it.",
     ),
     "indirect_reach": Rule(
         title="A zone is reached by way of third zones",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -478,6 +479,15 @@ def test_permitting_everything(said: dict[str, Any], severity: str) -> None:
 def test_not_quite_everything(said: dict[str, Any]) -> None:
     assert not told(linted(rule("r", **said)), "permits_everything")
     assert not told(linted(rule("r", "deny")), "permits_everything")
+
+
+def test_a_rule_without_a_zone_permits_nothing() -> None:
+    """A part of a configuration may lack them."""
+    whole = rule("r")
+    for bare in (replace(whole, from_zones=()), replace(whole, to_zones=())):
+        for kind in (bare, replace(bare, type="interzone"), replace(bare, type="intrazone")):
+            found = lint(Reading(policy=Policy(rules=(kind,)), platform=PLAIN))
+            assert not told(found, "permits_everything")
 
 
 def test_objects_that_no_rule_uses() -> None:

@@ -264,6 +264,11 @@ def test_an_echo_request_is_a_flow() -> None:
     assert fw.proof().verdict == "proved"
     (example,) = examples(fw, fw.policy.replace(rules=()))
     assert (example.direction, example.flow) == ("denied", "ping")
+    (echo,) = fw.policy[Service]
+    for ports in ("7", "9", "8-9", "0-7", "0-255"):
+        mutant = fw.policy.replace(services=(replace(echo, ports=ports),))
+        assert examples(fw, mutant), ports
+        assert fw.proof(mutant).verdict != "proved"
 
 
 # --- several in series ---------------------------------------------------------------------------

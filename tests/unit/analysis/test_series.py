@@ -79,9 +79,38 @@ def test_functions_of_two_platforms_meet() -> None:
 def test_a_name_that_nobody_knows_may_be_anything() -> None:
     odd = Names(frozenset({"plant-app"}))
     assert common_names(odd, Names(frozenset({"modbus.read"}))) == (ALL_NAMES, NO_NAMES)
-    assert common_names(~READS, Names(frozenset({"modbus.read"}))) == (ALL_NAMES, NO_NAMES)
+    reads = Names(frozenset({"modbus.read"}))
+    assert common_names(~READS, reads) == (reads, NO_NAMES)  # other reads than these, if any
     span = through(sure(box(1, 9, "plant-app")), sure(box(5, 20, "modbus.read"), "nftables"))
     assert (span.can, span.sure) == (box(5, 9), NOTHING)
+
+
+def test_what_is_left_of_any_application_is_known_on_two_platforms() -> None:
+    """Policy tests take what they permit away from any application."""
+    reads, writes = (Names(frozenset({f"modbus.{word}"})) for word in ("read", "write"))
+    assert common_names(~READS, ~reads) == (
+        both := Names(READS.listed | reads.listed, but=True),
+        both,
+    )
+    ssh = Names(frozenset({"ssh"}))
+    assert common_names(ssh, ~reads) == common_names(~reads, ssh) == (ssh, ssh)
+    assert common_names(READS, ~reads) == (NO_NAMES, NO_NAMES)
+    assert common_names(READS, ~writes) == (READS, READS)
+    assert common_names(writes, ~READS) == (writes, writes)
+    odd = Names(frozenset({"plant-app"}))
+    assert common_names(odd, ~reads) == (odd, NO_NAMES)  # it may be a way to read
+    left = Space(tuple(one._replace(application=~READS) for one in box(443, 443).boxes))
+    right = Space(tuple(one._replace(application=~reads) for one in box(400, 500).boxes))
+    found = through(sure(left), sure(right, "nftables"))
+    assert found.sure
+    assert found.can == found.sure
+    (row,) = left.boxes
+    assert gets_through(row, found, "panos") == "cannot_tell"  # of reads nobody knows
+    (asked,) = right.boxes
+    assert gets_through(asked, found, "nftables") == "partly"  # on one port of 101
+    (plain,) = box(443, 443, "ssh").boxes
+    logins = through(sure(box(443, 443, "ssh")), sure(right, "nftables"))
+    assert gets_through(plain, logins, "panos") == "yes"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from segctl.model.policy import DefaultRule, FirewallZone, Policy
 from segctl.model.site import Flow
 from segctl.planning.make import plan_device
 from segctl.providers.base import reading
+from segctl.providers.nftables.gates import lasting_sets
 from segctl.providers.state import UNREAD
 from segctl_mocks.linux.mock import LinuxMock
 from support.nft import PROVIDER, desired, live, tcp
@@ -97,6 +98,10 @@ def outcome(found: Live) -> str:
         chain("ct state established return; return; drop;"),
         chain("drop;").replace("inet", "bridge"),
         chain("ip daddr 10.0.0.0/8 tcp dport 1-100 drop;"),
+        chain("ip saddr != 10.0.0.0/8 drop;"),
+        chain(f"{ESTABLISHED} tcp dport != 443 drop;"),
+        chain("meta l4proto != tcp drop;"),
+        chain(f"{ESTABLISHED} tcp dport != {{ 80, 443 }} accept; tcp dport 443 accept; drop;"),
     ],
 )
 def test_what_surely_passes_them_passes(text: str) -> None:
@@ -107,8 +112,9 @@ def test_what_surely_passes_them_passes(text: str) -> None:
     "text",
     [
         chain("limit rate over 5/second drop;"),
+        chain('iifname != "e9" drop;'),
+        chain("tcp flags != syn drop;"),
         chain("ip ttl 5 drop;"),
-        chain("ip saddr != 203.0.113.0/24 drop;"),
         chain("ct state established drop;"),
         chain("ct state { established, invalid } drop;"),
         chain("tcp dport 443 accept; drop;"),  # and no answer to it
@@ -150,10 +156,92 @@ def test_what_they_may_drop_cannot_be_told(text: str) -> None:
         chain("jump x; drop;", more=" chain x { return; accept;\n }"),
         chain("ip saddr 203.0.113.1 tcp dport 443 accept;", policy="drop"),
         chain('iifname "e9" accept;', policy="drop"),
+        chain("tcp dport != 80 drop;"),
+        chain("tcp dport != { 80, 500-600 } drop;"),
+        chain("meta l4proto != udp drop;"),
+        chain("ip saddr != 203.0.113.0/24 drop; ip6 saddr != fd99::/64 drop;"),
+        chain("icmp type != 8 accept; icmpv6 type 1 accept;", policy="drop"),
+        chain("ip protocol udp accept;", policy="drop"),
     ],
 )
 def test_what_they_surely_drop_is_dropped(text: str) -> None:
     assert outcome(with_theirs(text)) == "dropped"
+
+
+#: Sets and maps of others, and what a short listing leaves out of them.
+HELD = """
+ set s { type ipv4_addr; flags interval; elements = { 10.2.0.0/24, 203.0.113.1 comment "x" }
+ }
+ set far { type ipv4_addr; elements = { 203.0.113.1 }
+ }
+ set none { type ipv4_addr; }
+ set ports { type inet_service; flags interval; elements = { 1-79, 443 }
+ }
+ map m { type inet_service : verdict; elements = { 443 : goto x, 80 : accept }
+ }
+ map away { type inet_service : verdict; elements = { 80 : drop }
+ }
+ map empty { type inet_service : verdict; }
+ set timed { type ipv4_addr; flags timeout; elements = { 203.0.113.1 }
+ }
+ set pairs { type ipv4_addr . inet_service; elements = { 203.0.113.1 . 80 }
+ }
+ chain x { drop;
+ }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("ip saddr @s drop; meta nfproto ipv6 drop;", "dropped"),
+        ("ip saddr @far drop;", "passes"),
+        ("ip saddr @none drop;", "passes"),
+        ("tcp dport @ports drop;", "dropped"),
+        ("tcp dport vmap @m;", "dropped"),
+        ("tcp dport vmap @away;", "passes"),
+        ("tcp dport vmap @empty;", "passes"),
+        ("ip saddr @timed drop;", "cannot tell"),
+        ("ip saddr . tcp dport @pairs drop;", "cannot tell"),
+    ],
+)
+def test_what_sets_of_others_hold_that_last_is_known(rule: str, told: str) -> None:
+    mock = LinuxMock()
+    assert mock.edit("/usr/sbin/nft -f -", chain(rule, more=HELD)).status == 0
+    listing = mock.edit("nft -j -t list table inet theirs").out
+    assert "203.0.113.1" not in listing
+    elements = {
+        f"inet theirs {name}": mock.edit(f"nft -j list {kind} inet theirs {name}").out
+        for kind, name in lasting_sets(listing)
+    }
+    assert len(elements) == (0 if "timed" in rule else 1)
+    found = live(_ours(), foreign={"inet theirs": listing}, elements=elements)
+    assert outcome(found) == told
+
+
+def test_a_set_that_packets_are_added_to_does_not_last() -> None:
+    rules = [
+        {"rule": {"chain": "c", "expr": [{"match": {"op": "==", "left": {}, "right": "@s"}}]}},
+        {"rule": {"chain": "c", "expr": [{"set": {"op": "add", "elem": {}, "set": "@t"}}]}},
+        {"rule": {"chain": "c", "expr": [{"match": {"op": "==", "left": {}, "right": "@t"}}]}},
+        {"rule": {"chain": "c", "expr": ["add @m { ip saddr : tcp dport }"]}},
+        {"rule": {"chain": "c", "expr": [{"vmap": {"key": {}, "data": "@m"}}]}},
+    ]
+    sets: list[object] = [{"set": {"name": name}} for name in "stu"]
+    sets += [{"set": {"name": "v", "flags": "interval"}}, {"map": {"name": "m"}}]
+    assert lasting_sets(json.dumps({"nftables": [*sets, *rules]})) == (("set", "s"),)
+
+
+def test_a_listing_of_a_set_that_was_cut_off_says_nothing() -> None:
+    mock = LinuxMock()
+    text = chain("ip saddr @s drop;", more=HELD)
+    assert mock.edit("/usr/sbin/nft -f -", text).status == 0
+    listing = mock.edit("nft -j -t list table inet theirs").out
+    held = mock.edit("nft -j list set inet theirs s").out
+    for cut in ("", held[:-3], held[:40]):
+        elements = {"inet theirs s": cut}
+        found = live(_ours(), foreign={"inet theirs": listing}, elements=elements)
+        assert outcome(found) == "cannot tell"
 
 
 def test_zones_with_spaces_in_their_names_are_told_apart() -> None:
@@ -246,3 +334,34 @@ DROP: dict[str, object] = {"drop": None}
 def test_a_chain_of_one_interface_counts_there_only(table: str, listing: str, told: str) -> None:
     links = [{"ifname": "e1"}, {"ifname": "e2", "link": "p0"}, {"ifname": "e3"}, {"ifname": "p0"}]
     assert outcome(live(_ours(), foreign={table: listing}, links=links)) == told
+
+
+def test_a_protocol_of_one_version_of_ip_says_nothing_of_the_other() -> None:
+    """`ip protocol tcp` matches no packet of IPv6."""
+    found = with_theirs(chain(f"{ESTABLISHED} ip protocol tcp accept;", policy="drop"))
+    rule = found.policy.rules[0]
+    pair = rule.from_zones[0], rule.to_zones[0]
+    sides = permitted(reading(PROVIDER, found, gated=True).between(*pair)).sure
+    assert {first < 2**32 for box in sides.boxes for first, _ in box.source} == {True}
+    other = with_theirs(chain(f"{ESTABLISHED} ip6 nexthdr tcp accept;", policy="drop"))
+    sides = permitted(reading(PROVIDER, other, gated=True).between(*pair)).sure
+    assert {first < 2**32 for box in sides.boxes for first, _ in box.source} == {False}
+
+
+def test_a_statement_that_nft_writes_as_text_only_may_do_anything_with_what_its_rule_matches() -> (
+    None
+):
+    """A map that packets are added to, in nft 1.0."""
+    listing = with_text("tcp dport 80", "add @m { ip saddr : tcp dport }")
+    assert outcome(live(_ours(), foreign={"inet theirs": listing})) == "passes"
+    listing = with_text("tcp dport 443", "add @m { ip saddr : tcp dport }")
+    assert outcome(live(_ours(), foreign={"inet theirs": listing})) == "cannot tell"
+
+
+def with_text(match: str, text: str) -> str:
+    mock = LinuxMock()
+    assert mock.edit("/usr/sbin/nft -f -", chain(f"{match} counter;")).status == 0
+    found = json.loads(mock.config_json("table inet theirs"))
+    (rule,) = [one["rule"] for one in found["nftables"] if "rule" in one]
+    rule["expr"][-1] = text
+    return json.dumps(found)

@@ -171,6 +171,24 @@ def test_a_name_means_what_the_virtual_system_has_before_what_is_shared() -> Non
     assert meant(shared=theirs, more=local) == ["10.2.0.9"]
 
 
+def test_what_is_pushed_beside_security_rules_uses_objects() -> None:
+    """Only their names count: no text that is something else."""
+    nat = entry(
+        "out",
+        "<from><member>any</member></from><to><member>any</member></to><source><member>any</member>"
+        "</source><destination><member>any</member></destination><service>any</service>"
+        "<source-translation><static-ip><translated-address>plc</translated-address></static-ip>"
+        "</source-translation>",
+    )
+    objects = f"<address>{address('plc', '10.2.0.9')}{address('idle', '10.2.0.8')}</address>"
+    found = live(Policy(objects=objects, more=f"<nat><rules>{nat}</rules></nat>").answer())
+    assert found.used == {"plc"}
+    secured = Policy(objects=objects, pre=rule("r", destination="plc")).answer()
+    assert live(secured).used == set()  # lint looks at security rules itself
+    broken = Policy(objects=objects).answer().replace(b"<shared>", b"<odd/><shared>")
+    assert live(broken).used is not None
+
+
 def test_local_rules_may_use_what_was_pushed() -> None:
     objects = (
         f"<address>{address('plc', '10.2.0.9')}</address><address-group>"

@@ -43,11 +43,16 @@ FREED = "whoever is contained there is let go: the earlier table has no place fo
 BOOT_TITLE = "# Written by segctl; loaded at boot."
 BOOT_HEAD = "# segctl boot 1"
 
+#: A first word of the reader that asks for what sets hold, and the most bytes read of each.
+ELEMENTS = "elements"
+LARGEST_SET = 400_000
 READER = rf"""
 LC_ALL=C; export LC_ALL; WORD=$1; shift
 say() {{ printf '\n%s begin %s\n' "$WORD" "$1"; shift; "$@"; printf '\n%s end %s\n' "$WORD" $?; }}
 both() {{ "$@" 2>&1; }}
 U=$(id -u); N=/usr/sbin/nft; S=; [ "$U" = 0 ] || {{ S="sudo -n"; N="$S $N"; }}
+held() {{ $N -j list $1 | head -c {LARGEST_SET}; }}
+if [ "${{1:-}}" = {ELEMENTS} ]; then shift; for s in "$@"; do say "$s" held "$s"; done; exit; fi
 if [ $# -gt 0 ]; then for t in "$@"; do say "$t" $N -j -t list table $t; done; exit; fi
 boot() {{ $S cat {BOOT_FILE} 2>&1 | head -c 300 | tr -cd '\n -~'; }}
 body() {{ $S cat {BOOT_FILE} 2>/dev/null | sed 1,2d | sha256sum; }}

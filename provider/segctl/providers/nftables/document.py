@@ -33,8 +33,8 @@ class Document:
     the reason it cannot be read, `body` the SHA-256 of its lines without the first two, `loads`
     what loads it, `needs` the lines that name servers, `forwarding` those that say what the kernel
     hands on; None if the document does not say.
-    `elements` are the listings of those sets and maps of others that decide about our marks, by
-    ``family table name``.
+    `elements` are the listings of those sets and maps of others that decide about our marks, or
+    about forwarded packets, by ``family table name``.
     """
 
     host: str

@@ -320,7 +320,9 @@ def _mark_findings(listed: _Listed) -> Iterator[Problem]:
         )
 
 
-def _takes_our_bits(statement: Mapping[str, Any]) -> bool:
+def _takes_our_bits(statement: Mapping[str, Any] | str) -> bool:
+    if isinstance(statement, str):  # nft 1.0 has no JSON for some, such as adding to a map
+        return "ct mark set" in statement
     found = statement.get("xt")
     if found and found.get("name") == "CONNMARK" and found.get("type") != "match":
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,12 +19,15 @@ from segctl.analysis.space import (
     PROTOCOLS,
     addresses,
     common,
+    icmp,
     ranges,
     service,
     together,
+    without,
 )
 from segctl.model.addresses import interval
 from segctl.model.gate import Gate, GateRule
+from segctl.model.icmp import TYPES
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
 from segctl.system.json_text import read_listing
@@ -49,6 +53,11 @@ _DEPTH: Final = 8
 _IDLE: Final = frozenset({"counter", "log", "mangle", "comment", "dup", "last"})
 #: Statements that match or not by what they have counted or hold, and never decide.
 _COUNTING: Final = frozenset({"limit", "quota", "ct count", "set", "flow"})
+#: Statements by which a packet changes what a set or a map holds.
+_FILLING: Final = frozenset({"set", "map"})
+#: Flags of a set that changes only when somebody edits it.
+_STEADY: Final = frozenset({"interval", "constant"})
+_NAMED: Final = re.compile(r'"@([^"\\]+)"')
 _VERDICTS: Final = frozenset({"accept", "drop", "reject", "jump", "goto", "return"})
 #: What iptables does with a packet that neither ends its way nor hides it from later rules.
 _LETTING: Final = frozenset(
@@ -66,6 +75,7 @@ _PROTOCOLS: Final = (
 _SIDES: Final = tuple(
     ("payload", family, side) for side in ("saddr", "daddr") for family in ("ip", "ip6")
 )
+_NFPROTO: Final = {"ipv4": 4, "ipv6": 6}
 _PORTS: Final = {"tcp": ("tcp",), "udp": ("udp",), "th": ("tcp", "udp")}
 
 
@@ -124,7 +134,8 @@ def gates(document: Document) -> Iterator[Gate]:
         try:
             with shaped():
                 held = list(entries(listing))
-                found = list(_of_table(table, held, lies, translating=translating))
+                sets = _sets(table, held, document.elements)
+                found = list(_of_table(table, held, sets, lies, translating=translating))
         except ValueError:
             why = "its listing is not understood"
             found = [Gate(name=f"table {table}", why=why, drops=True, opens=True)]
@@ -169,12 +180,12 @@ class _Lying:
 def _of_table(
     table: str,
     objects: Sequence[tuple[str, Mapping[str, Any]]],
+    sets: Mapping[str, list[Any]],
     lies: _Lying,
     *,
     translating: bool,
 ) -> Iterator[Gate]:
     lines = _lines(objects)
-    sets = _sets(objects)
     flagged = any(kind == "table" and values.get("flags") for kind, values in objects)
     for kind, chain in objects:
         if kind != "chain" or chain.get("hook") not in _HOOKS:
@@ -190,7 +201,7 @@ def _of_table(
             why = "it hands packets on to interfaces, past our rules"
             yield Gate(name=gate.name, why=why, opens=True)
         if any(rule.action == "drop" for rule in gate.rules):
-            yield replace(gate, digest=_digest(table, chain, objects, lines))
+            yield replace(gate, digest=_digest(table, chain, objects, lines, sets))
 
 
 def _lines(objects: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Any]]:
@@ -201,15 +212,73 @@ def _lines(objects: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, list[A
     return found
 
 
-def _sets(objects: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return what the sets hold that never change by themselves; a short listing leaves it out."""
-    return {
-        str(values["name"]): values["elem"]
-        for kind, values in objects
-        if kind == "set"
-        and "elem" in values
-        and {*values.get("flags", ())} <= {"interval", "constant"}
+def lasting_sets(listing: str) -> tuple[tuple[str, str], ...]:
+    """Return the sets and maps of a table that its rules look up and no packet changes.
+
+    They are kinds and names. What the others hold may change at any time, so that nothing follows
+    from it.
+
+    Raises:
+        ValueError: it is not a listing.
+    """
+    with shaped():
+        objects = list(entries(listing))
+        named = set(_NAMED.findall(json.dumps(list(_lines(objects).values()))))
+        lasting = _lasting(objects)
+        return tuple(
+            (kind, str(values["name"]))
+            for kind, values in objects
+            if kind in ("set", "map") and values["name"] in named & lasting
+        )
+
+
+def _lasting(objects: Sequence[tuple[str, Mapping[str, Any]]]) -> frozenset[str]:
+    """Return the names of the sets and maps that change only when somebody edits them."""
+    changed = {
+        name
+        for rules in _lines(objects).values()
+        for statements in rules
+        for statement in statements
+        for name in _filled(statement)
     }
+    lasting: set[str] = set()
+    for kind, values in objects:
+        flags = values.get("flags", ())
+        if kind in ("set", "map") and {*([flags] if isinstance(flags, str) else flags)} <= _STEADY:
+            lasting.add(str(values["name"]))
+    return frozenset(lasting - changed)
+
+
+def _filled(statement: Any) -> Iterable[str]:
+    """Return the sets and maps that a statement adds to.
+
+    Of maps, nft 1.0 writes it as text.
+    """
+    if isinstance(statement, str):
+        return re.findall(r"@(\S+)", statement)
+    if statement.keys().isdisjoint(_FILLING):
+        return ()
+    return _NAMED.findall(json.dumps(statement))
+
+
+def _sets(
+    table: str, objects: Sequence[tuple[str, Mapping[str, Any]]], listings: Mapping[str, str]
+) -> dict[str, list[Any]]:
+    """Return what the sets and maps of a table hold that last; a short listing leaves it out."""
+    found: dict[str, list[Any]] = {}
+    lasting = _lasting(objects)
+    for kind, values in objects:
+        name = str(values.get("name"))
+        if kind not in ("set", "map") or name not in lasting:
+            continue
+        if "elem" in values:
+            found[name] = list(values["elem"])
+            continue
+        with suppress(ValueError):  # cut off, or refused: then nothing is known of it
+            for of, held in entries(listings.get(f"{table} {name}", "")):
+                if of == kind and held.get("name") == name:
+                    found[name] = list(held.get("elem", ()))
+    return found
 
 
 def _met(family: str) -> _Matched:
@@ -272,23 +341,33 @@ def _digest(
     chain: Mapping[str, Any],
     objects: Sequence[tuple[str, Mapping[str, Any]]],
     lines: Mapping[str, list[Any]],
+    sets: Mapping[str, list[Any]],
 ) -> str:
-    """Return a digest of a base chain, of all that it leads to, and of the sets named there."""
+    """Return a digest of a base chain, of all that it leads to, and of the sets named there.
+
+    What these hold is part of it as far as it is known.
+    """
     told = {name: json.dumps(rules) for name, rules in lines.items()}
     waiting, seen = [str(chain["name"])], {str(chain["name"])}
     while waiting:
         text = told.get(waiting.pop(), "")
+        text += "".join(json.dumps(sets[one]) for one in _NAMED.findall(text) if one in sets)
         more = {one for one in told if f'"target": {json.dumps(one)}' in text} - seen
         seen |= more
         waiting += more
     around = "".join(told.get(one, "") for one in seen)
+    inside = {
+        one: sorted(map(digest_of, sets[one]))
+        for one in sorted({*_NAMED.findall(around)})
+        if one in sets
+    }
     held = [
         values
         for kind, values in objects
         if kind == "table" or (kind in ("set", "map") and f'"@{values.get("name")}"' in around)
     ]
     rules = [[name, lines.get(name, [])] for name in sorted(seen)]
-    return digest_of([table, hook_of(chain), rules, held])
+    return digest_of([table, hook_of(chain), rules, held, *([inside] if inside else [])])
 
 
 class _Reader:
@@ -298,7 +377,11 @@ class _Reader:
     """
 
     def __init__(
-        self, lines: Mapping[str, list[Any]], sets: Mapping[str, Any], hook: str, where: _Matched
+        self,
+        lines: Mapping[str, list[Any]],
+        sets: Mapping[str, list[Any]],
+        hook: str,
+        where: _Matched,
     ) -> None:
         self._lines = lines
         self._sets = sets
@@ -333,13 +416,13 @@ class _Reader:
         """Yield what a rule decides, and return what of it leaves its chain, None for nothing."""
         found, leaving = within, None
         for at, statement in enumerate(statements):
-            ((kind, value),) = cast("dict[str, Any]", statement).items()
+            kind, value = _told(statement)
             if kind == "match":
                 found = self._narrowed(found, value)
             elif kind in _VERDICTS:
                 left = yield from self._verdict(found, kind, value, depth)
                 return leaving or left
-            elif kind == "vmap" and (cases := _cases(value)):
+            elif kind == "vmap" and (cases := self._cases(value)) is not None:
                 for match, verdict, target in cases:
                     one = self._narrowed(found, match)
                     left = yield from self._verdict(one, verdict, target, depth)
@@ -398,9 +481,11 @@ class _Reader:
 
     def _narrowed(self, found: _Matched, match: Mapping[str, Any]) -> _Matched:
         left, right, op = match["left"], match["right"], match["op"]
-        if op not in ("==", "in"):
+        if op not in ("==", "in", "!="):
             return replace(found, certain=False)
         try:
+            if op == "!=":
+                return self._other(found, left, right)
             return self._one(found, left, right)
         except (_UnknownError, KeyError, TypeError, ValueError, AttributeError):
             return replace(found, certain=False)
@@ -421,23 +506,65 @@ class _Reader:
                 return replace(found, certain=found.certain and whole)
             return replace(found, states=states & (found.states or states))
         spoken = (kind, of.get("protocol"), key)
-        if spoken in _PROTOCOLS:
-            listed = together([_protocol(one) for one in self._values(right)])
-            return replace(found, services=common(found.services, listed))
         if spoken in _SIDES[:2]:
             return replace(found, sources=self._addresses(found.sources, right))
         if spoken in _SIDES[2:]:
             return replace(found, destinations=self._addresses(found.destinations, right))
-        if kind == "payload" and of["protocol"] in _PORTS and key == "dport":
+        if (kind, key) == ("meta", "nfproto"):
+            return self._of_version(found, _NFPROTO[right])
+        return self._spoken(found, spoken, right)
+
+    def _other(self, found: _Matched, left: Any, right: Any) -> _Matched:
+        """Return what of it has another value in a field: it has to have that field, though."""
+        ((kind, of),) = left.items()
+        key, protocol = str(of.get("key") or of.get("field")), of.get("protocol")
+        listed = self._one(_Matched(), left, right)
+        if (kind, protocol, key) in _SIDES:
+            found = self._of_version(found, 4 if protocol == "ip" else 6)
+            if key == "saddr":
+                return replace(found, sources=without(found.sources, listed.sources))
+            return replace(found, destinations=without(found.destinations, listed.destinations))
+        if (kind, key) == ("meta", "l4proto"):
+            return replace(found, services=without(found.services, listed.services))
+        if key == "dport" and protocol in _PORTS:
+            spoken = together([service(one) for one in _PORTS[protocol]])
+        elif key == "type" and protocol in TYPES:
+            found = self._of_version(found, 4 if protocol == "icmp" else 6)
+            spoken = service(protocol)
+        else:
+            raise _UnknownError
+        return replace(found, services=common(found.services, without(spoken, listed.services)))
+
+    def _spoken(self, found: _Matched, spoken: tuple[str, str | None, str], right: Any) -> _Matched:
+        """Return what of it is of a protocol, of some ports, or of some types of ICMP."""
+        _, protocol, key = spoken
+        if spoken in _PROTOCOLS:
+            listed = together([_protocol(one) for one in self._values(right)])
+            if protocol is not None:
+                found = self._of_version(found, 4 if protocol == "ip" else 6)
+            return replace(found, services=common(found.services, listed))
+        if protocol in _PORTS and key == "dport":
             spans = [_span(one) for one in self._values(right)]
             listed = ranges(
                 part
-                for protocol in _PORTS[of["protocol"]]
+                for named in _PORTS[protocol]
                 for first, last in spans
-                for part in service(protocol, first, last)
+                for part in service(named, first, last)
             )
             return replace(found, services=common(found.services, listed))
+        if protocol in TYPES and key == "type":
+            types = [icmp(protocol, *_types(protocol, one)) for one in self._values(right)]
+            found = self._of_version(found, 4 if protocol == "icmp" else 6)
+            return replace(found, services=common(found.services, together(types)))
         raise _UnknownError
+
+    def _of_version(self, found: _Matched, version: int) -> _Matched:
+        whole = (ALL_ADDRESSES[0 if version == 4 else 1],)
+        return replace(
+            found,
+            sources=common(found.sources, whole),
+            destinations=common(found.destinations, whole),
+        )
 
     def _interfaces(self, held: frozenset[str] | None, right: Any) -> frozenset[str]:
         names = frozenset(map(str, self._values(right)))
@@ -451,11 +578,46 @@ class _Reader:
 
     def _values(self, right: Any) -> Iterable[Any]:
         if isinstance(right, str) and right.startswith("@"):
-            listed: list[Any] = self._sets[right[1:]]
-            return listed
+            return [_plain(one) for one in self._sets[right[1:]]]
         if isinstance(right, dict) and "set" in right:
-            return cast("list[Any]", right["set"])
+            return [_plain(one) for one in cast("list[Any]", right["set"])]
         return cast("Iterable[Any]", right) if isinstance(right, list) else [right]
+
+    def _cases(self, value: Any) -> list[tuple[dict[str, Any], str, Any]] | None:
+        """Return a map's cases, each a match, a verdict and its target; None if not understood."""
+        try:
+            data = value["data"]
+            held = self._sets[data[1:]] if isinstance(data, str) else data["set"]
+            found: list[tuple[dict[str, Any], str, Any]] = []
+            for key, verdict in held:
+                ((kind, target),) = verdict.items()
+                match = {"op": "==", "left": value["key"], "right": _plain(key)}
+                found.append((match, kind, target))
+        except (_UnknownError, LookupError, TypeError, ValueError, AttributeError):
+            return None
+        return found
+
+
+def _told(statement: Any) -> tuple[str, Any]:
+    """Return the kind of a statement and what it says; nft writes some as a text only."""
+    if isinstance(statement, str):
+        return "text", None
+    ((kind, value),) = cast("dict[str, Any]", statement).items()
+    return kind, value
+
+
+def _plain(element: Any) -> Any:
+    """Return an element of a set without what is only noted beside it.
+
+    Raises:
+        _UnknownError: it lasts for a time, or matches by more than what it is.
+    """
+    if not isinstance(element, dict) or "elem" not in element:
+        return element
+    held = cast("dict[str, Any]", element["elem"])
+    if not held.keys() <= {"val", "comment", "counter"}:
+        raise _UnknownError
+    return held["val"]
 
 
 def _protocol(value: Any) -> Numbers:
@@ -479,18 +641,11 @@ def _span(value: Any) -> tuple[int, int]:
     return int(value), int(value)
 
 
-def _cases(value: Any) -> list[tuple[dict[str, Any], str, Any]] | None:
-    """Return a map's cases, each a match, a verdict and its target; None for what is no list."""
-    try:
-        found: list[tuple[dict[str, Any], str, Any]] = []
-        for key, verdict in value["data"]["set"]:
-            ((kind, target),) = verdict.items()
-            if isinstance(key, dict) and "elem" in key:
-                return None
-            found.append(({"op": "==", "left": value["key"], "right": key}, kind, target))
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return None
-    return found
+def _types(protocol: str, value: Any) -> tuple[int, int]:
+    """Return the first and the last type of ICMP that a value means."""
+    ends = value["range"] if isinstance(value, dict) else (value, value)
+    first, last = (TYPES[protocol].get(str(one), one) for one in ends)
+    return int(first), int(last)
 
 
 def _matches(value: Any, rest: Sequence[Any]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -19,6 +20,7 @@ from segctl.providers.nftables import agent, commands, names, versions, watching
 from segctl.providers.nftables.containing import HostCell
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables, sets_of_marks
+from segctl.providers.nftables.gates import lasting_sets
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
 from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.pushing import Pushing
@@ -35,11 +37,14 @@ if TYPE_CHECKING:
     from segctl.providers.watching import Answer as Told
     from segctl.providers.watching import Watch
 
+#: A name that may go into a command line.
+_WORD = r"[0-9A-Za-z_./-]+"
 #: The commands that a read-only session may send.
 READERS = (
     re.compile(
         re.escape(agent.reader("")).removesuffix("''")
-        + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
+        + rf"'[0-9a-f]+'(?:(?: '[a-z0-9]+ {_WORD}')*"
+        + rf"| '{agent.ELEMENTS}'(?: '(?:set|map) [a-z0-9]+ {_WORD} {_WORD}')+)"
     ),
     re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{commands.LIST}", re.ASCII),
     *watching.READERS,
@@ -52,6 +57,8 @@ _NOTHING = Answer(code=1, out="", err="")
 _HEAVY = 2.5
 #: So many sets of others are listed by themselves, each with a command of its own.
 _MOST_SETS = 200
+#: So many sets of others that only rules look up are listed, all with one command.
+_MOST_HELD = 32
 #: Characters that no listing contains, and that take six bytes each in a document.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -61,7 +68,8 @@ _UNTOLD = "nftables does not tell since when a rule counts"
 #: No host runs for longer than this.
 _OLDEST = timedelta(days=36_500)
 #: Names of tables that may go into a command line.
-_TABLE = re.compile(r"[a-z0-9]+ [0-9A-Za-z_./-]+", re.ASCII)
+_TABLE = re.compile(rf"[a-z0-9]+ {_WORD}", re.ASCII)
+_SET = re.compile(rf"(set|map) [a-z0-9]+ {_WORD} {_WORD}", re.ASCII)
 
 
 class NftSession(Pushing):
@@ -87,6 +95,7 @@ class NftSession(Pushing):
         table = self._table(answers)
         chains, foreign, unread = self._others(answers)
         elements = self._elements(foreign, unread)
+        elements |= self._held(foreign, elements)
         return Document(
             host=self._target.name,
             nft=version,
@@ -229,6 +238,25 @@ class NftSession(Pushing):
                 found[f"{table} {name}"] = answer.out
                 self._check_light("".join(found.values()))
         return found
+
+    def _held(self, foreign: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+        """Return what those sets of others hold that decide about packets, in one request.
+
+        Of more than can be read at once the rest is left out: what they hold is not known then.
+        """
+        asked: list[str] = []
+        for table, listing in foreign.items():
+            with suppress(ValueError):  # the parser says what is wrong with it
+                asked += (
+                    f"{kind} {table} {name}"
+                    for kind, name in lasting_sets(listing)
+                    if f"{table} {name}" not in known
+                )
+        asked = [one for one in asked if _SET.fullmatch(one)][:_MOST_HELD]
+        if not asked:
+            return {}
+        answers = self._ask(agent.ELEMENTS, *asked)
+        return {one.partition(" ")[2]: answers[one].out for one in asked if one in answers}
 
     def _standing(self, answers: Mapping[str, Answer], table: str) -> Mapping[str, Any]:
         """Remember the records of runs in the table; return them in the document's form."""

@@ -228,6 +228,11 @@ def _parse(document: bytes) -> PanosLive:
     registered = snapshot.parts.get(contained.PART)
     pair = snapshot.parts.get("pair")
     members, read = ((), "") if pair is None else standing.from_part(small(host, "pair", pair))
+    sections = (*references.SECTIONS, *((pushed.TEMPLATE,) if not put.no_zones else ()))
+    uses = references.referenced(
+        snapshot, (ours, others), own.scope, shared.scope, sections=sections
+    )
+    called, unseen = references.called(others), put.unread or put.no_zones
     return PanosLive(
         identity=identity(system, place.scope, members, read),
         policy=ours,
@@ -236,7 +241,8 @@ def _parse(document: bytes) -> PanosLive:
         zones=held_zones,
         known=known,
         taken=taken_names(own, rest),
-        referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
+        referenced=uses.ours,
+        used=called if unseen else uses.others | (put.used & called),
         pending=pending,
         other_rules=own.rule_digests,
         other_objects={
@@ -271,7 +277,7 @@ def _parse(document: bytes) -> PanosLive:
             *version.warnings(system.findtext("result/system/sw-version") or ""),
             *pushed.findings(by_panorama, put.no_zones),
             *(standing.findings(members, read) if members else ()),
-            *systems.external(zones),
+            *systems.external(held_zones),
             *contained.notes(
                 None if registered is None else small(host, contained.PART, registered),
                 host,

@@ -19,7 +19,7 @@ from lxml import etree
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
 from segctl.model.policy import DefaultRule, Rule
-from segctl.providers.panos import elements, names, overrides, translations
+from segctl.providers.panos import elements, names, overrides, references, translations
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
 from segctl.providers.pushed import ORIGIN, PUSHED, UNREAD_RULES, UNREAD_ZONES, Pushed
@@ -152,8 +152,9 @@ def _none_of_bases() -> dict[str, list[Override]]:
 class Found:
     """What was pushed: rules in order, and objects by the scope in which they are known.
 
-    `own` is that of the virtual system, `common` the one of all of them. `no_zones` says why the
-    zones of templates are not known.
+    `own` is that of the virtual system, `common` the one of all of them; `used` are texts of other
+    rules and settings, which may name objects. `no_zones` says why the zones of templates are not
+    known.
     """
 
     before: list[Rule] = field(default_factory=list[Rule])
@@ -165,6 +166,7 @@ class Found:
     overrides: dict[str, list[Override]] = field(default_factory=_none_of_bases)
     translations: list[Translation] = field(default_factory=list["Translation"])
     zones: tuple[FirewallZone, ...] = ()
+    used: frozenset[str] = frozenset()
     unread: list[str] = field(default_factory=list[str])
     no_zones: str = ""
 
@@ -263,6 +265,7 @@ def _merge(found: Found, common: Found, vsys: str) -> None:
     found.digests = both(common.digests, found.digests)
     if not set(common.rules) <= set(found.rules):
         found.unread.append(f"rules that are pushed to all virtual systems are not among {vsys}'s")
+    found.used |= common.used
     found.own.add(common.own)
     found.common.add(common.common)
     found.translations += (one for one in common.translations if one not in found.translations)
@@ -299,6 +302,8 @@ class Taken:
     translations: list[Translation] = field(default_factory=list["Translation"])
     #: of the rules, by name
     digests: dict[str, str] = field(default_factory=dict[str, str])
+    #: every text in what is neither a security rule nor an object: it may name an object
+    used: set[str] = field(default_factory=set[str])
     count: int = 0
 
     def take(self, path: Path, entry: Element) -> None:
@@ -324,7 +329,10 @@ class Taken:
             scope_of = self.common if common else self.own
             scope_of.take(inside[0], entry, self.kinds[inside[0]])
         else:
+            self.used.update(references.in_entry(entry, ()))
             return
+        if len(inside) > 1 and inside[1:] != _RULES:
+            self.used.update(references.in_entry(entry, ()))
         self.count += 1
 
     def found(self) -> Found:
@@ -348,6 +356,7 @@ class Taken:
             translations=self.translations,
             own=self.own,
             common=self.common,
+            used=frozenset(self.used),
         )
 
 

@@ -48,6 +48,7 @@ _ZONE: Final = "zone"
 #: Match expressions, in which names occur as words.
 _EXPRESSIONS: Final = frozenset({"filter"})
 _WORDS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"()]+")
+_GROUPS: Final = (("address-group",), ("service-group",), ("application-group",))
 #: An entry up to this many steps below a scope is a definition: ``profiles/virus/entry``.
 _DEFINED_AT: Final = 3
 #: Our kinds that have no tags.
@@ -73,53 +74,99 @@ class Scope:
     defined: Collection[str]
 
 
-def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) -> dict[str, str]:
-    """Return the names of our objects that others refer to, each with one referring place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """The names of objects in use, besides by security rules and groups of the same scope.
+
+    `ours` has those of ours that others refer to, each with one referring place, in security rules
+    and groups of others, too; `others` those of others.
+    """
+
+    ours: Mapping[str, str]
+    others: frozenset[str]
+
+
+def referenced(
+    snapshot: Snapshot,
+    policies: tuple[Policy, Policy],
+    own: Scope,
+    shared: Scope,
+    *,
+    sections: Collection[str] = SECTIONS,
+) -> Uses:
+    """Return what of our objects, and of those of others, something refers to.
+
+    Args:
+        snapshot: the device.
+        policies: our objects, and those of others.
+        own: the virtual system.
+        shared: what all virtual systems share.
+        sections: parts of the document with settings that may refer to objects.
 
     Raises:
         ParseError: an answer is missing or not complete XML, or the device refuses it.
     """
-    named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
-    ours = {item.name for items in named for item in items}
+    ours, others = map(called, policies)
     system = f"vsys -> {snapshot.scope} -> "
     places = {name: system + own.uses[name] for name in ours & own.uses.keys()}
     unknown = ours.difference(shared.defined)  # what shared and other systems may refer to
     places |= {name: f"shared -> {shared.uses[name]}" for name in unknown & shared.uses.keys()}
+    used = set[str]()
+
+    def take(name: str, place: Place, where: str, sought: Container[str]) -> None:
+        if name in sought:
+            places.setdefault(name, where + " -> ".join(place))
+        if name in others and not _is_group(place):
+            used.add(name)
+
     for scope, root, sought in ((system, own.rest, ours), ("shared -> ", shared.rest, unknown)):
-        for name, place in in_scope(root, sought):
-            places.setdefault(name, scope + " -> ".join(place))
+        for name, place in in_scope(root, ours | others):
+            take(name, place, scope, sought)
     missing = [section for section in SECTIONS if section not in snapshot.parts]
     if missing:
         raise ParseError(snapshot.host, f"the snapshot lacks {', '.join(missing)}: take it again")
     for part, body in snapshot.parts.items():
         kind = part.partition(" ")[0]
-        if kind == SYSTEMS or kind in SECTIONS:
+        if kind == SYSTEMS or kind in SECTIONS or part in sections:
             systems = kind == SYSTEMS
             sought = unknown if systems else ours
-            for name, place in elsewhere(snapshot.host, body, sought, systems=systems):
-                places.setdefault(name, " -> ".join(("vsys", *place) if systems else place))
-    return dict(sorted(places.items()))
+            for name, place in elsewhere(snapshot.host, body, sought | others, systems=systems):
+                take(name, place, "vsys -> " if systems else "", sought)
+    return Uses(ours=dict(sorted(places.items())), others=frozenset(used))
 
 
-def in_group(snapshot: Snapshot, policy: Policy, own: Scope) -> dict[str, str]:
-    """Return the names of a device group's objects of ours that others refer to.
+def in_group(snapshot: Snapshot, policies: tuple[Policy, Policy], own: Scope) -> Uses:
+    """Return what of a device group's objects, ours and those of others, something refers to.
 
     That is in the group itself and in the groups below it, which inherit them.
 
     Raises:
         ParseError: an answer is missing or not complete XML, or the device refuses it.
     """
-    named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
-    ours = {item.name for items in named for item in items}
-    place = f"{snapshot.scope.replace(':', ' ')} -> "
-    places = {name: place + own.uses[name] for name in ours & own.uses.keys()}
-    for name, found in in_scope(own.rest, ours):
-        places.setdefault(name, place + " -> ".join(found))
+    ours, others = map(called, policies)
+    group = f"{snapshot.scope.replace(':', ' ')} -> "
+    places = {name: group + own.uses[name] for name in ours & own.uses.keys()}
+    found = [(group, *one) for one in in_scope(own.rest, ours | others)]
     if SYSTEMS in snapshot.parts:
         body = snapshot.parts[SYSTEMS]
-        for name, found in elsewhere(snapshot.host, body, ours, systems=True):
-            places.setdefault(name, " -> ".join(("device-group", *found)))
-    return dict(sorted(places.items()))
+        below = elsewhere(snapshot.host, body, ours | others, systems=True)
+        found += [("device-group -> ", *one) for one in below]
+    for where, name, place in found:
+        if name in ours:
+            places.setdefault(name, where + " -> ".join(place))
+    used = {name for _, name, place in found if name in others and not _is_group(place)}
+    return Uses(ours=dict(sorted(places.items())), others=frozenset(used))
+
+
+def called(policy: Policy) -> frozenset[str]:
+    """Return the names of all objects that something can refer to."""
+    named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
+    return frozenset(item.name for items in named for item in items)
+
+
+def _is_group(place: Place) -> bool:
+    """Whether a place in a scope is within a group: what no rule uses is unused within groups."""
+    return place[:1] in _GROUPS
 
 
 def in_entry(element: Element, read: Container[str]) -> Iterator[str]:

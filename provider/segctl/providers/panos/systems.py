@@ -6,12 +6,16 @@ interfaces, and a packet is judged by the rules of each virtual system that it p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import Problem
 from segctl.providers.panos import references
 from segctl.providers.panos.small import small
 from segctl.providers.state import EXTERNAL
+
+#: A shared gateway, as the schema names them (``sg1``).
+_GATEWAY: Final = re.compile("sg[0-9]+")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,9 +36,14 @@ def lacking(host: str, place: Location, parts: Mapping[str, bytes | memoryview])
 
 
 def external(zones: Iterable[FirewallZone]) -> Iterator[Problem]:
-    """Say which zones lead to another virtual system: what passes is judged by both."""
+    """Say which zones lead to another virtual system: what passes is judged by both.
+
+    A shared gateway has no rules of security; it judges nothing.
+    """
     for zone in zones:
         for system in zone.interfaces if zone.type == "external" else ():
+            if _GATEWAY.fullmatch(system):
+                continue
             yield Problem(
                 message=f"zone {zone.name} is external: it leads to {system} of the same device, "
                 "which must permit the same traffic as well",

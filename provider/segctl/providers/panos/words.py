@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from segctl.analysis.space import ALL_NAMES, NO_NAMES, Names, ranges, service
+from segctl.analysis.space import ALL_NAMES, NO_NAMES, Names, common, ranges, service
 from segctl.analysis.words import Meaning, exact
 from segctl.model.filled import Selection
 from segctl.protocols import catalogue, default_ports
@@ -35,6 +35,9 @@ _SERVICES: Final[Mapping[str, tuple[int, ...]]] = {
 }
 #: Applications that have no ports but are a protocol, as in the vendor's Applipedia.
 _ICMP: Final = {"icmp": "icmp", "ping": "icmp", "ipv6-icmp": "icmpv6", "ping6": "icmpv6"}
+#: An echo request by its type, and what it is called and other types are.
+_ECHO: Final = {"icmp": 8, "icmpv6": 128}
+_NAMED: Final = {"icmp": ("ping", "icmp"), "icmpv6": ("ping6", "ipv6-icmp")}
 #: What stands at a rule or a service and has no part in what it matches.
 _HARMLESS: Final = frozenset(
     {
@@ -110,6 +113,27 @@ class PanosWords:
         if ports is None:
             return None
         return ranges(part for port in ports for part in service("tcp", port, port))
+
+    def spoken_as(self, protocol: str, number: int | None) -> Meaning[Names]:
+        """Return the applications that packets of a type of ICMP can count as, and surely do.
+
+        An echo request is a ``ping``. What else a type counts as, no document says; it is none of
+        the applications that are known to be spoken on ports.
+        """
+        elsewhere = frozenset[str]().union(
+            *(
+                names
+                for ports, names in self.default_ports().items()
+                if not any(common(ports, service(one)) for one in _ECHO)
+            )
+        )
+        can = Names(elsewhere, but=True)
+        if number is not None and number != _ECHO[protocol]:
+            why = f"which application {protocol}/{number} counts as is not known"
+            return Meaning(can, NO_NAMES, (why,))
+        echo, others = _NAMED[protocol]
+        sure = Names(frozenset({echo} if number is not None else {echo, others}))
+        return Meaning(can, sure, (f"what besides {echo} such packets count as is not known",))
 
     @property
     def multicast_zone(self) -> str:

@@ -183,6 +183,7 @@ def _parse(document: bytes) -> PanoramaLive:
         kind: held | inherited.get(kind, _NONE)
         for kind, held in known_names(own, rest, Walk(), Rest(), applications).items()
     }
+    uses = references.in_group(snapshot, (ours, others), own.scope)
     live = PanoramaLive(
         identity=identity(system, place.scope, (), ""),
         policy=ours,
@@ -191,7 +192,8 @@ def _parse(document: bytes) -> PanoramaLive:
         known=known,
         taken=_taken_too(taken_names(own, rest), outer),
         above={one.title: _told(one) for one in outer},
-        referenced=_referenced(snapshot, ours, own),
+        referenced=uses.ours,
+        used=uses.others,
         pending=pending,
         other_rules=own.rule_digests,
         other_objects=rest.digests,
@@ -424,11 +426,6 @@ def _told(outer: _Outer) -> Policy:
     return Policy.of(
         without_note(one, kept=lambda _text: NOT_KEPT) for one in held if isinstance(one, kept)
     )
-
-
-def _referenced(snapshot: Snapshot, ours: Policy, own: Walk) -> dict[str, str]:
-    """Return the names of our objects that others use: in the group, and in those below it."""
-    return references.in_group(snapshot, ours, own.scope)
 
 
 # --- findings ------------------------------------------------------------------------------------
