@@ -30,6 +30,7 @@ OVERVIEW = {
     "drift": "Compare the devices with the inventory; never writes to a device and never locks "
     "one.",
     "contain": "Cut an address, asset or zone off at every firewall of its paths, for a time.",
+    "island": "Cut a zone or a site from what is above it, for a time; essential flows go on.",
     "history": "Show what was applied to devices, from the audit journal; never writes to a "
     "device.",
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
