@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from cli.test_evidence import finding
+from cli.test_replay import TLS
 from cli_support import RULES, Plant
+from segctl.planning.documents import schema
+from support.records import logged
 
 if TYPE_CHECKING:
     from segctl_mocks import PanosMock
@@ -239,6 +243,109 @@ def test_it_ends_by_itself_on_the_firewall(
     for name in BOTH:
         monkeypatch.setattr(prepared.fleet[name].device.userid, "clock", lambda: later)
     assert prepared("check", *CUT, "--expect", "allow").code == 0
+
+
+# --- rehearsed -----------------------------------------------------------------------------------
+
+
+#: What the firewalls logged: an export that ends, a replication that goes on, and polling below.
+SEEN = (
+    logged(),
+    logged(**TLS),
+    logged(**TLS | {"src": "10.20.2.5", "dport": "9443", "rule": "plant.export.tls"}),
+)
+
+
+def replayed(plant: Plant, *words: str, code: int = 2) -> Any:
+    lines = (line.replace(",1005,", f",{number + 2000},") for number, line in enumerate(SEEN))
+    (plant.folder / "fw.log").write_text("".join(lines), encoding="utf-8")
+    with plant.untouched():
+        done = plant("replay", *words, "fw.log", "--json")
+    assert done.code == code, done.out + done.err
+    jsonschema.validate(done.json, schema("replay"))
+    return done.json
+
+
+def listed(document: Any, fate: str) -> set[int]:
+    return {one["port"] for one in document["fates"][fate]["listed"]}
+
+
+def test_what_would_be_cut_is_rehearsed_on_what_was_seen(plant: Plant) -> None:
+    declare(plant)
+    document = replayed(plant, "--island", "supervisory")
+    assert document["under"] == "island"
+    assert listed(document, "newly_dropped") == {9443}
+    assert listed(document, "still_allowed") == {8443, 502}
+    assert document["fates"]["newly_dropped"]["essential"] == 0
+    text = plant("replay", "--island", "plant", "fw.log").out
+    assert "Under what holds while it is an island" in text
+
+
+def test_it_is_rehearsed_on_what_devices_hold(prepared: Plant) -> None:
+    assert prepared("snapshot", "-o", "held").code == 0
+    document = replayed(prepared, "--island", "supervisory", "--offline", "held")
+    assert listed(document, "newly_dropped") == {9443}
+    assert listed(document, "still_allowed") == {8443, 502}
+
+
+def test_a_firewall_that_is_not_prepared_is_not_judged(applied: Plant) -> None:
+    declare(applied)
+    assert applied("snapshot", "-o", "held").code == 0
+    document = replayed(applied, "--island", "supervisory", "--offline", "held", code=1)
+    assert "the island is not prepared" in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--island", "nowhere"), "'nowhere' is not a zone or a site"),
+        (("--island", "supervisory", "--declared"), "give --declared or --island, not both"),
+        ((), "or give --declared or --island"),
+    ],
+)
+def test_a_rehearsal_that_is_not_asked_for_rightly(
+    plant: Plant, words: tuple[str, ...], said: str
+) -> None:
+    declare(plant)
+    (plant.folder / "fw.log").write_text(logged(), encoding="utf-8")
+    done = plant("replay", *words, *(["fw.log"] if words else []))
+    assert done.code == 1
+    assert said in done.err
+
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+def shown(plant: Plant, zone: str) -> tuple[str, str]:
+    """The state of SR 5.2 RE 2 in a zone that asks for it, and why."""
+    folder = plant.folder / f"evidence{len(list(plant.folder.glob('evidence*')))}"
+    done = plant("evidence", "--sr", "5.2 RE 2", "-o", str(folder))
+    assert (folder / "evidence.json").is_file(), done.err
+    document = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
+    one = finding(document, zone, "SR 5.2 RE 2")
+    return one["state"], one["why"]
+
+
+def test_evidence_has_it_while_it_is_prepared_and_proven(prepared: Plant) -> None:
+    file = prepared.folder / "group_vars/plant.yml"
+    text = file.read_text(encoding="utf-8")
+    for level in ("1", "2", "3.5"):
+        text = text.replace(f"level: {level}\n", f"level: {level}\n    security_level: 3\n")
+    file.write_text(text, encoding="utf-8")
+    assert shown(prepared, "plant/supervisory")[0] == "satisfied"
+    assert shown(prepared, "plant/control")[0] == "satisfied"
+    assert shown(prepared, "plant/dmz") == (
+        "not_evidenced",
+        "fw2: no island is declared that has the zone in it",
+    )
+    name = "segctl.island-in.plant"
+    place = f"{RULES}/entry[@name='{name}']"
+    prepared.fleet["fw2"].edit("set", place, "<disabled>yes</disabled>", commit=True)
+    state, why = shown(prepared, "plant/control")  # which fw2, that cuts it off, does not have
+    assert state == "not_satisfied"
+    assert f"island plant on fw2: rule {name} is not there, or does not deny" in why
+    prepared.fleet["fw2"].stop()
+    assert shown(prepared, "plant/control")[0] == "not_evidenced"
 
 
 # --- never partial success as success ------------------------------------------------------------

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address, summarize_address_range
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from uuid import uuid4
 
@@ -16,7 +16,14 @@ from segctl.compiler.routing import routes
 from segctl.compiler.topology import topology
 from segctl.fleet.connections import target
 from segctl.fleet.tasks import document_of
-from segctl.model.addresses import interval_text, meeting, merge, network_interval, subtract
+from segctl.model.addresses import (
+    interval_text,
+    meeting,
+    merge,
+    network_interval,
+    networks_of,
+    subtract,
+)
 from segctl.model.durations import format_duration
 from segctl.model.errors import ContainmentError, DeviceError, SegctlError, UsageError
 from segctl.operations.loading import load_inventory, today
@@ -238,16 +245,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def networks_of(parts: Iterable[Interval]) -> Iterator[Interval]:
-    """Yield addresses as networks, which every device takes; a range may not be one."""
-    for version, first, last in parts:
-        low, high = (ip_address(number) for number in (first, last))
-        if version == 6:  # a small number alone would be taken for one of the other version
-            low, high = (type(ip_address("::"))(number) for number in (first, last))
-        for network in summarize_address_range(low, high):
-            yield network_interval(network)
 
 
 def firewalls_of(site: Site, end: End) -> tuple[tuple[Device, ...], dict[str, list[Leg]]]:

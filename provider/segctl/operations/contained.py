@@ -12,10 +12,10 @@ from segctl.compiler import naming
 from segctl.compiler.islands import Islands
 from segctl.compiler.topology import topology
 from segctl.fleet.connections import target
-from segctl.model.addresses import EVERYTHING, interval, interval_text
+from segctl.model.addresses import EVERYTHING, interval, interval_text, networks_of
 from segctl.model.errors import ContainmentError, DeviceError, SegctlError
 from segctl.operations.audit import HistoryOptions, applies
-from segctl.operations.contain import NOT_SELECTED, contain_on, each, networks_of
+from segctl.operations.contain import NOT_SELECTED, contain_on, each
 from segctl.operations.island import declared_island
 from segctl.operations.loading import load_inventory
 from segctl.planning import containments

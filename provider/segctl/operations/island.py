@@ -9,10 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from segctl.compiler.islands import Island, island_of
-from segctl.compiler.ownership import Ownership
-from segctl.compiler.routing import routes
 from segctl.compiler.topology import topology
-from segctl.model.addresses import merge
 from segctl.model.durations import format_duration
 from segctl.model.errors import ContainmentError, UsageError, nearest
 from segctl.operations.contain import (
@@ -20,19 +17,18 @@ from segctl.operations.contain import (
     Preview,
     flows_of,
     looked,
-    networks_of,
     note_of,
     refuse_cut,
 )
 from segctl.operations.loading import load_inventory, today
 from segctl.planning.containing import Order
+from segctl.planning.islands import cut_of, declares, firewalls_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from segctl.compiler.routing import Leg
     from segctl.inventory import Loaded
-    from segctl.model.site import Device, Site
+    from segctl.model.site import Device
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
 
@@ -70,12 +66,12 @@ def declared_island(loaded: Loaded, name: str) -> Island:
 
 
 def order_of(loaded: Loaded, island: Island, options: ContainOptions) -> Order:
-    """Return what is to be registered, and from whom it is cut off: the addresses that they own."""
-    owned = Ownership(loaded.site, topology(loaded.site.devices))
+    """Return what is to be registered, and from whom it is cut off."""
+    cut = cut_of(loaded.site, island)
     return Order(
-        parts=tuple(networks_of(merge(part for one in island.inside for part in owned.of(one)))),
-        against=merge(part for one in island.above for part in owned.of(one)),
-        group=island.group,
+        parts=cut.parts,
+        against=cut.against,
+        group=cut.group,
         note=note_of(options),
         seconds=options.seconds,
         persistent=options.persistent,
@@ -93,9 +89,13 @@ def preview(common: CommonOptions, options: ContainOptions, progress: Progress) 
         raise UsageError("say why with --reason: it is on record, and plans show it")
     loaded = load_inventory(common, progress)
     island = declared_island(loaded, options.name)
-    devices, legs = firewalls_of(loaded.site, island)
+    devices, legs = firewalls_of(loaded.site, island, today())
+    if not devices:
+        raise ContainmentError(
+            f"no firewall of the inventory stands between {island.name} and what is above it"
+        )
     undeclared = f"the island is not prepared there: {_DECLARE}"
-    asked = [(one, "" if _declares(one, island) else undeclared) for one in devices]
+    asked = [(one, "" if declares(one, island) else undeclared) for one in devices]
     _refuse_too_long(island, devices, options)
     flows = tuple(flows_of((one, leg) for one in devices for leg in legs.get(one.name, ())))
     if not options.cut_essential:
@@ -116,46 +116,8 @@ def preview(common: CommonOptions, options: ContainOptions, progress: Progress) 
     )
 
 
-def _declares(device: Device, island: Island) -> bool:
-    return device.containment is not None and island.key in device.containment.islands
-
-
-def firewalls_of(
-    site: Site, island: Island
-) -> tuple[tuple[Device, ...], Mapping[str, Sequence[Leg]]]:
-    """Return the firewalls around an island, and the flows to and from above that cross each.
-
-    They are those that join a zone of it to one that is not of it, and those that its conduits to
-    and from above cross.
-
-    Raises:
-        ContainmentError: there are none.
-    """
-    inside = {zone.key for zone in island.inside}
-    above = {zone.key for zone in island.above}
-    legs = {
-        name: [
-            leg
-            for leg in crossing
-            if (leg.source.key in inside and leg.destination.key in above)
-            or (leg.source.key in above and leg.destination.key in inside)
-        ]
-        for name, crossing in routes(site, topology(site.devices), today()).legs.items()
-    }
-    found: list[Device] = []
-    for device in site.devices:
-        zones = {binding.zone for binding in device.zones}
-        if legs.get(device.name) or (zones & inside and zones - inside):
-            found.append(device)
-    if not found:
-        raise ContainmentError(
-            f"no firewall of the inventory stands between {island.name} and what is above it"
-        )
-    return tuple(found), legs
-
-
 def _refuse_too_long(island: Island, devices: Iterable[Device], options: ContainOptions) -> None:
-    declared = [one.containment for one in devices if one.containment and _declares(one, island)]
+    declared = [one.containment for one in devices if one.containment and declares(one, island)]
     if not declared:
         names = ", ".join(device.name for device in devices)
         raise ContainmentError(f"island {island.name} is not prepared on {names}: {_DECLARE}")

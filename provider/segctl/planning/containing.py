@@ -40,16 +40,10 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Who is to be cut off, for how long, and what is noted of it.
-
-    It is cut off from those `against` it: by default from everybody, an island from what is above.
-    """
+class Cut:
+    """Who is cut off by being in a group, and from whom: by default from everybody."""
 
     parts: tuple[Interval, ...]
-    note: ContainedNote
-    seconds: int
-    persistent: bool = True
     group: str = naming.CONTAINED
     against: tuple[Interval, ...] = EVERYTHING
 
@@ -67,6 +61,15 @@ class Order:
     def crossed(self, own: Host, other: Host) -> bool:
         """Whether what passes between two addresses is to be cut."""
         return _within(own, self.parts) and _within(other, self.against)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Cut):
+    """Who is to be cut off, for how long, and what is noted of it."""
+
+    note: ContainedNote
+    seconds: int
+    persistent: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,15 +163,15 @@ def unprepared(
 
 
 def sessions_of(
-    cell: Cell, order: Order, surviving: Surviving
+    cell: Cell, cut: Cut, surviving: Surviving
 ) -> tuple[list[LiveSession], list[LiveSession]]:
-    """Return the open sessions that an order is about: those that are to end, and those that go on.
+    """Return the open sessions that are to be cut: those that are to end, and those that go on.
 
     Raises:
         DeviceError: the device does not list them.
     """
-    listed = dict.fromkeys(one for part in order.parts for one in cell.sessions(part))
-    found = [one for one in listed if order.crossed(*one.ends) or order.crossed(*one.ends[::-1])]
+    listed = dict.fromkeys(one for part in cut.parts for one in cell.sessions(part))
+    found = [one for one in listed if cut.crossed(*one.ends) or cut.crossed(*one.ends[::-1])]
     ending = [one for one in found if not surviving.keeps(one)]
     return ending, [one for one in found if surviving.keeps(one)]
 
@@ -332,15 +335,15 @@ def let_go(
     return left
 
 
-def still_passing(live: Live, provider: Provider, order: Order) -> tuple[str, ...]:
-    """Return what a device still permits of an order, or may, besides the flows that go on.
+def still_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
+    """Return what a device still permits, or may, of what is to be cut; flows that go on apart.
 
     Everything it enforces counts: rules of others and of its manager that stand above ours, too,
     and what is beside all rules, or cannot be read.
     """
     held = reading(provider, live, contained=True)
     surviving = Surviving(live.policy).names
-    region = order.region
+    region = cut.region
     beside = (one.message for one in live.findings if one.kind in (BYPASS, UNREAD))
     found: dict[str, None] = dict.fromkeys(beside)
     for enter, leave in product(zones_of(held, held), repeat=2):
@@ -357,13 +360,13 @@ def still_passing(live: Live, provider: Provider, order: Order) -> tuple[str, ..
     return tuple(found)
 
 
-def no_longer_passing(live: Live, provider: Provider, order: Order) -> tuple[str, ...]:
-    """Return the flows that should go on, and do not since an order was carried out.
+def no_longer_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
+    """Return the flows that should go on, and do not since others are cut off.
 
     What passes while nobody is cut off has to pass now, too, as far as it is of their rules.
     """
     before, after = reading(provider, live), reading(provider, live, contained=True)
-    region, surviving = order.region, Surviving(live.policy).names
+    region, surviving = cut.region, Surviving(live.policy).names
     found: dict[str, None] = {}
     for enter, leave in product(zones_of(before, after), repeat=2):
         chain, now = before.between(enter, leave), after.between(enter, leave)
