@@ -372,12 +372,13 @@ def _done(words: Words, seen: Preview, done: Iterable[Contained]) -> Iterator[Li
             yield Line(text=f"  {text}", style="red")
         for text in one.notes:
             yield Line(text=f"  {text}", style="dim")
-    kind, name = seen.options.kind, seen.options.name
+    name = seen.options.name
+    who = name if seen.above else f"{seen.options.kind} {name}"
     if failed:
-        text = f"{words.failed}: {kind} {name}. What is open is named above."
+        text = f"{words.failed}: {who}. What is open is named above."
         yield Line(text=text, style="red")
     else:
-        text = f"{words.done}: {kind} {name} {seen.order.note.words}."
+        text = f"{words.done}: {who} {seen.order.note.words}."
         yield Line(text=text, style="green")
 
 
