@@ -52,7 +52,8 @@ OVERVIEW = {
     "discover": "Propose what flows and is not declared, as inventory files; changes no device.",
     "traffic": "Add up what records of traffic show, against what is declared; changes no device.",
     "threats": "Show threats, blocked and not, and unknown applications; changes no device.",
-    "replay": "Judge traffic that was seen under a plan, or as declared; changes no device.",
+    "replay": "Judge traffic that was seen under a plan, as declared, or as an island; changes no "
+    "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
