@@ -11,7 +11,7 @@ import pytest
 
 from cli.test_evidence import finding
 from cli.test_replay import TLS
-from cli_support import RULES, Plant
+from cli_support import RULES, USER, Plant
 from segctl.planning.documents import schema
 from support.records import logged
 
@@ -154,6 +154,51 @@ def test_a_zone_is_cut_from_what_is_above_and_from_nothing_else(prepared: Plant)
     assert prepared("check", *CUT, "--expect", "deny").code == 0
     for flow in (KEPT, BELOW):
         assert prepared("check", *flow, "--expect", "allow").code == 0
+
+
+def decided(firewall: PanosMock, pair: tuple[str, str], zones: tuple[str, str], port: int) -> str:
+    """The rule by which the firewall itself decides."""
+    from lxml import etree
+
+    fields = {"from": zones[0], "to": zones[1], "source": pair[0], "destination": pair[1]}
+    fields |= {"protocol": "6", "destination-port": str(port), "application": "ssl"}
+    inside = "".join(f"<{tag}>{text}</{tag}>" for tag, text in fields.items())
+    cmd = f"<test><security-policy-match>{inside}</security-policy-match></test>"
+    answer = firewall.handle({"type": "op", "cmd": cmd, "key": firewall.key(USER)})
+    entry = etree.fromstring(answer.content()).find("result/rules/entry")
+    return "" if entry is None else str(entry.get("name"))
+
+
+def test_the_firewall_itself_decides_otherwise_between_island_and_above_only(
+    prepared: Plant,
+) -> None:
+    firewall = prepared.fleet["fw2"]
+    every = "".join(
+        f"<{tag}><member>any</member></{tag}>"
+        for tag in ("from", "to", "source", "destination", "service", "application")
+    )
+    theirs = f"<entry name='theirs'>{every}<action>allow</action></entry>"
+    firewall.edit("set", RULES, theirs, commit=True)  # below ours
+    inside, above = ("10.20.2.5", "10.20.2.20", "10.20.2.254"), ("10.20.35.10", "10.20.35.77")
+    other = ("10.20.1.11", "198.51.100.7", "10.20.3.1", "10.20.36.1")
+    asked = [
+        ((source, target), zones, port)
+        for source in (*inside, *above, *other)
+        for target in (*inside, *above, *other)
+        for zones in (("SUPV", "DMZ"), ("DMZ", "SUPV"), ("SUPV", "SUPV"))
+        for port in (8443, 22)
+    ]
+    before = {one: decided(firewall, *one) for one in asked}
+    begin(prepared, "supervisory")
+    for one in asked:
+        pair = one[0]
+        crosses = any(a in inside and b in above for a, b in (pair, pair[::-1]))
+        kept = "plant.replication.tls"
+        if crosses and before[one] != kept:
+            assert decided(firewall, *one).startswith("segctl.island-"), one
+        else:
+            assert decided(firewall, *one) == before[one], one
+    assert "plant.replication.tls" in before.values()
 
 
 def test_a_site_is_cut_from_its_dmz(prepared: Plant) -> None:
