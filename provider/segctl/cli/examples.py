@@ -97,7 +97,6 @@ EXAMPLES = {
     "replay": (
         "segctl replay plan.json logs --offline snapshots",
         "segctl replay --declared --from-devices --since 14d",
-        "segctl replay --island control --from-devices --since 14d",
     ),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),

@@ -58,6 +58,7 @@ def island_of(site: Site, key: str, graph: Topology) -> Island:
         raise LookupError(key)
     near = _near(site, graph, [alone] if alone is not None else whole)
     if alone is not None:
+        near.remove(alone)
         least = alone.level
         return Island(
             key=key,
@@ -76,15 +77,14 @@ def island_of(site: Site, key: str, graph: Topology) -> Island:
 
 
 def _near(site: Site, graph: Topology, start: Iterable[Zone]) -> list[Zone]:
-    """Return the zones that traffic can reach from some, and those of their site."""
+    """Return some zones, those that traffic can reach from them, and those of their sites."""
     begun = list(start)
     known = {zone.site for zone in begun}
     reached = {key for zone in begun for key in graph.distances(zone.key)}
-    alone = {zone.key for zone in begun} if len(begun) == 1 else set[str]()
     return [
         zone
         for zone in sorted(site.zones, key=lambda zone: zone.key)
-        if zone.key not in alone and (zone.site in known or zone.key in reached)
+        if zone.site in known or zone.key in reached
     ]
 
 
