@@ -82,6 +82,10 @@ COMMANDS = {
     "contain status": ("--heal",),
     "contain watch": ("--every", "--heal"),
     "contain release": ("NAME", "--reason"),
+    "island begin": ("NAME", *CONTAINING),
+    "island end": ("NAME", "--reason"),
+    "island list": (),
+    "island status": ("--heal",),
     "history": ("[HOST|verify]", "--since", "--expect", "--csv"),
     "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),
     "check": (
@@ -185,6 +189,7 @@ COMMANDS = {
         "PLAN",
         "FILE",
         "--declared",
+        "--island",
         "--from-devices",
         "--calibrate",
         "--offline",
@@ -355,7 +360,16 @@ def test_the_help_of_segctl_lists_every_command(capsys: pytest.CaptureFixture[st
 
 
 def test_every_command_has_examples_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert EXAMPLES.keys() == {"", "contain", "mock", *COMMANDS, "fmt", "snapshot", "verify"}
+    assert EXAMPLES.keys() == {
+        "",
+        "contain",
+        "island",
+        "mock",
+        *COMMANDS,
+        "fmt",
+        "snapshot",
+        "verify",
+    }
     for command, lines in EXAMPLES.items():
         assert run([*command.split(), "--help"]) == 0
         text = capsys.readouterr().out

@@ -80,6 +80,13 @@ TRIED: dict[str, list[list[str]] | str] = {
     "contain status": [["contain", "status", "--heal"]],
     "contain watch": "it prints what contain status prints",
     "contain release": [["contain", "release", f"n{TEXT}", f"--reason=r{TEXT}"]],
+    "island": "its commands are those below",
+    "island begin": [
+        ["island", "begin", f"n{TEXT}", "--for=1h", f"--reason=r{TEXT}", "--auto-approve"]
+    ],
+    "island end": [["island", "end", f"n{TEXT}", f"--reason=r{TEXT}"]],
+    "island list": [["island", "list"]],
+    "island status": [["island", "status", "--heal"]],
     "history": [
         ["history"],
         ["history", "fw1"],

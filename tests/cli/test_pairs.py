@@ -223,3 +223,30 @@ def test_a_member_that_does_not_answer_is_a_gap_that_is_healed_later(plant: Plan
     assert status.code == 1
     assert {one["device"] for one in status.json["gaps"]} == {"fw1-b"}
     assert plant("contain", "release", "scada1").code == 0
+
+
+def test_each_member_cuts_an_island_off_and_a_failover_changes_nothing(plant: Plant) -> None:
+    path = plant.folder / "group_vars/plant.yml"
+    text = path.read_text("utf-8") + "segctl_containment: {islands: {zones: [control]}}\n"
+    path.write_text(text, encoding="utf-8")
+    assert plant("apply", "--auto-approve").code == 0
+
+    def cut(mock: PanosMock) -> bool:
+        held = mock.device.userid.held().get("10.20.1.0/24", ())
+        return "segctl-island.plant.control" in held
+
+    words = ("control", "--for", "1h", "--reason", "test", "--auto-approve", "--json")
+    found = plant("island", "begin", *words)
+    assert found.code == 0, found.out
+    assert {one["device"] for one in found.json["devices"]} == {"fw1", "fw1-b"}
+    assert all(map(cut, members(plant)[:2]))
+    room(plant).fail_over()
+    assert plant("island", "status").code == 0
+    asked = ("--from", "scada1", "--to", "plc1", "--application", "modbus.read", "--port", "502")
+    assert plant("check", *asked, "--expect", "deny").code == 0
+    plant.fleet["fw1-b"].device.userid.registered.clear()
+    lost = plant("island", "status", "--json")
+    assert {one["device"] for one in lost.json["gaps"]} == {"fw1-b"}
+    assert plant("island", "status", "--heal").code == 0
+    assert plant("island", "end", "control").code == 0
+    assert not any(map(cut, members(plant)))

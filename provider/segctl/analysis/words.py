@@ -158,16 +158,17 @@ class Beyond:
     `implied` are objects that the policy does not have, by name, with what they are; `filled` what
     objects hold that the device fills. With `now`, they mean what they held when it was read; else
     they may hold anything. Rules with wildcard addresses that overlap are taken `in_order` of the
-    rules, or else perhaps the narrowest first. `contained` is who is contained; None: nobody is, as
-    is declared. `overrides` are packets that the device takes for one application,
-    `translations` those that it sends on to other destinations; `gates` are to be passed, too.
+    rules, or else perhaps the narrowest first. `contained` is who is cut off, by group; nobody is
+    in one that is missing, as is declared. `overrides` are packets that the device takes for one
+    application, `translations` those that it sends on to other destinations; `gates` are to be
+    passed, too.
     """
 
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
     now: bool = False
     in_order: bool = False
-    contained: Filled | None = None
+    contained: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
     overrides: tuple[Override, ...] = ()
     translations: tuple[Translation, ...] = ()
     gates: tuple[Gate, ...] = ()
@@ -219,7 +220,7 @@ class Words:
             return exact(ALL_ADDRESSES)
         if (group := self._address_groups.get(name)) is not None:
             if group.contained:
-                return self._contained()
+                return self._contained(name)
             if not group.members:
                 return self._filled(name, f"{name} is a group whose members the device fills in")
             found = self._members(name, group.members, self.address)
@@ -259,13 +260,13 @@ class Words:
             found = _union([found, *inside])
         return Meaning(ALL_ADDRESSES, found.sure, (why,)) if held.lasting == "at least" else found
 
-    def _contained(self) -> Meaning[Numbers]:
-        """Return who is contained: for certain, since only `segctl contain` and time change it."""
-        held = self._beyond.contained
+    def _contained(self, name: str) -> Meaning[Numbers]:
+        """Return who is cut off: for certain, since only segctl and time change it."""
+        held = self._beyond.contained.get(name)
         if held is None:
             return exact(addresses(()))
         if held.unread:
-            return _unknown_addresses(f"who is contained cannot be read: {held.unread}")
+            return _unknown_addresses(f"who is in {name} cannot be read: {held.unread}")
         return exact(addresses(map(interval, held.addresses)))
 
     def members(self, name: str) -> tuple[str, ...]:

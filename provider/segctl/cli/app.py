@@ -44,7 +44,14 @@ contain_app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
 )
+island_app = typer.Typer(
+    help="Cut a zone or a site from what is above it, for a time; essential flows go on.",
+    epilog=epilog("island"),
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
 app.add_typer(contain_app, name="contain")
+app.add_typer(island_app, name="island")
 app.add_typer(mock_app, name="mock")
 app.add_typer(drift_app, name="drift")
 app.add_typer(evidence_app, name="evidence")
@@ -161,6 +168,11 @@ def needs_command(context: typer.Context) -> None:
 
 @contain_app.callback()
 def _contain(context: typer.Context) -> None:
+    needs_command(context)
+
+
+@island_app.callback()
+def _island(context: typer.Context) -> None:
     needs_command(context)
 
 

@@ -30,6 +30,7 @@ OVERVIEW = {
     "drift": "Compare the devices with the inventory; never writes to a device and never locks "
     "one.",
     "contain": "Cut an address, asset or zone off at every firewall of its paths, for a time.",
+    "island": "Cut a zone or a site from what is above it, for a time; essential flows go on.",
     "history": "Show what was applied to devices, from the audit journal; never writes to a "
     "device.",
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
@@ -53,7 +54,8 @@ OVERVIEW = {
     "discover": "Propose what flows and is not declared, as inventory files; changes no device.",
     "traffic": "Add up what records of traffic show, against what is declared; changes no device.",
     "threats": "Show threats, blocked and not, and unknown applications; changes no device.",
-    "replay": "Judge traffic that was seen under a plan, or as declared; changes no device.",
+    "replay": "Judge traffic that was seen under a plan, as declared, or as an island; changes no "
+    "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",

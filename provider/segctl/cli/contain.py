@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -24,15 +25,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from segctl.cli.arguments import Settings
-    from segctl.operations.contain import Kind, Preview
+    from segctl.operations.contain import Preview
     from segctl.operations.contained import Row
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
     from segctl.planning.containing import Contained
     from segctl.planning.containments import Standing
     from segctl.report import Line
 
+    class Previewing(Protocol):
+        """Says what cutting somebody off would do."""
+
+        def __call__(
+            self, common: CommonOptions, options: ContainOptions, progress: Progress, /
+        ) -> Preview:
+            """Read firewalls, change nothing."""
+            ...
+
+
 _FORMAT = "1.0"
 #: So many sessions are shown one by one.
 _SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """How it is asked and told that somebody is cut off; `key` is the one in JSON."""
+
+    ask: str
+    done: str
+    failed: str
+    key: str
+
+
+_CONTAINED = Words(ask="Contain {}", done="Contained", failed="Not contained", key="contained")
 
 ForOption = Annotated[
     str, typer.Option("--for", help="For how long: 30m, 2h, 1d; the firewall ends it by itself")
@@ -65,7 +91,7 @@ def host(
         ContainOptions(
             kind="host",
             name=address,
-            seconds=_seconds(for_),
+            seconds=seconds_of(for_),
             reason=reason,
             cut_essential=cut_essential,
             persistent=not until_restart,
@@ -91,7 +117,7 @@ def asset(
         ContainOptions(
             kind="asset",
             name=name,
-            seconds=_seconds(for_),
+            seconds=seconds_of(for_),
             reason=reason,
             cut_essential=cut_essential,
             persistent=not until_restart,
@@ -117,7 +143,7 @@ def zone(
         ContainOptions(
             kind="zone",
             name=name,
-            seconds=_seconds(for_),
+            seconds=seconds_of(for_),
             reason=reason,
             cut_essential=cut_essential,
             persistent=not until_restart,
@@ -131,7 +157,7 @@ def list_(context: typer.Context) -> int:
     """List who is contained on which firewall, until when, by whom and why; changes nothing."""
     settings, display = given_to(context)
     rows = contained.listed(settings, display)
-    _print(settings, {"items": list(map(_row_json, rows))}, _listed(rows))
+    print_result(settings, {"items": list(map(row_json, rows))}, list_lines(rows))
     return ERROR if any(row.gap for row in rows) else OK
 
 
@@ -146,7 +172,7 @@ def status(
     """Compare what is on record with what firewalls hold; exit 1 where one does not contain."""
     settings, display = given_to(context)
     wanted, gaps = contained.status(settings, display, heal=heal)
-    _print(settings, _status_json(wanted, gaps), _stands(wanted, gaps))
+    print_result(settings, status_json(wanted, gaps), status_lines(wanted, gaps))
     return ERROR if gaps else OK
 
 
@@ -168,10 +194,10 @@ def watch(
     while True:
         wanted, gaps = contained.status(settings, display, heal=heal)
         if gaps or not wanted:
-            _print(settings, _status_json(wanted, gaps), _stands(wanted, gaps))
+            print_result(settings, status_json(wanted, gaps), status_lines(wanted, gaps))
             return ERROR if gaps else OK
         if wanted != shown and not settings.json:
-            print_lines(_stands(wanted, ()))
+            print_lines(status_lines(wanted, ()))
             sys.stdout.flush()  # whoever reads it may be a pipe
         shown = wanted
         time.sleep(pause)
@@ -187,36 +213,55 @@ def release(
     """Let an address, an asset or a zone go; exit 1 where a firewall still contains it."""
     settings, display = given_to(context)
     left = contained.release(settings, name, reason, display)
-    _print(settings, {"released": not left, "gaps": list(map(_row_json, left))}, _left(name, left))
+    print_result(
+        settings,
+        {"released": not left, "gaps": list(map(row_json, left))},
+        left_lines(left, f"Released: {name}."),
+    )
     return ERROR if left else OK
 
 
-def _seconds(text: str) -> int:
+def seconds_of(text: str) -> int:
+    """Return the seconds that ``--for`` says."""
     return int(duration_of("--for", text, unit="s", least=60))
 
 
 def _contain(context: typer.Context, options: ContainOptions, *, auto_approve: bool) -> int:
+    return carry_out(context, options, containing.preview, _CONTAINED, auto_approve=auto_approve)
+
+
+def carry_out(
+    context: typer.Context,
+    options: ContainOptions,
+    preview: Previewing,
+    words: Words,
+    *,
+    auto_approve: bool,
+) -> int:
+    """Preview, ask, cut off, and tell how it went; return the exit status."""
     settings, display = given_to(context)
     if not auto_approve and (settings.json or not sys.stdin.isatty()):
         raise UsageError("nobody can be asked here: give --auto-approve, or run it at a terminal")
-    seen = containing.preview(settings, options, display)
+    seen = preview(settings, options, display)
     if not settings.json:
         print_lines(_previewed(seen))
-    if not auto_approve and not approved(f"Contain {options.name}? Only 'yes' is accepted"):
+    if not auto_approve and not approved(
+        f"{words.ask.format(options.name)}? Only 'yes' is accepted"
+    ):
         raise UsageError("nothing was done")
     done = containing.perform(settings, seen, display)
-    _print(settings, _document(seen, done), _done(options.kind, options.name, seen, done))
+    print_result(settings, _document(seen, done, words), _done(words, seen, done))
     return ERROR if any(one.open for one in done) else OK
 
 
 # --- as JSON -------------------------------------------------------------------------------------
 
 
-def _document(seen: Preview, done: Iterable[Contained]) -> dict[str, Any]:
+def _document(seen: Preview, done: Iterable[Contained], words: Words) -> dict[str, Any]:
     results = [
         {
             "device": one.device,
-            "contained": not one.open,
+            words.key: not one.open,
             "open": list(one.open),
             "notes": list(one.notes),
             "sessions_ended": one.ended,
@@ -225,11 +270,12 @@ def _document(seen: Preview, done: Iterable[Contained]) -> dict[str, Any]:
         for one in done
     ]
     return {
-        "contained": all(one["contained"] for one in results),
+        words.key: all(one[words.key] for one in results),
         "containment": seen.order.note.id,
         "name": seen.options.name,
         "kind": seen.options.kind,
         "zone": seen.zone,
+        **({"above": list(seen.above)} if seen.above else {}),
         "addresses": list(seen.order.texts),
         "until": seen.order.note.until.isoformat(timespec="seconds"),
         "reason": seen.options.reason,
@@ -246,18 +292,21 @@ def _document(seen: Preview, done: Iterable[Contained]) -> dict[str, Any]:
     }
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def row_json(row: Row) -> dict[str, Any]:
+    """Return a row of a list, or a gap."""
     return {"device": row.device, "address": row.address, "words": row.words, "gap": row.gap}
 
 
-def _status_json(wanted: Iterable[Standing], gaps: Iterable[Row]) -> dict[str, Any]:
+def status_json(wanted: Iterable[Standing], gaps: Iterable[Row]) -> dict[str, Any]:
+    """Return what is on record, and the gaps."""
     return {
-        "containments": list(map(_standing_json, wanted)),
-        "gaps": list(map(_row_json, gaps)),
+        "containments": list(map(standing_json, wanted)),
+        "gaps": list(map(row_json, gaps)),
     }
 
 
-def _standing_json(one: Standing) -> dict[str, Any]:
+def standing_json(one: Standing) -> dict[str, Any]:
+    """Return what is on record."""
     return {
         "containment": one.id,
         "name": one.name,
@@ -272,7 +321,8 @@ def _standing_json(one: Standing) -> dict[str, Any]:
 # --- as text -------------------------------------------------------------------------------------
 
 
-def _print(settings: Settings, document: dict[str, Any], lines: Iterable[Line]) -> None:
+def print_result(settings: Settings, document: dict[str, Any], lines: Iterable[Line]) -> None:
+    """Print a result as JSON or as text."""
     if settings.json:
         print_json({"format_version": _FORMAT, **document}, lines=settings.json_lines)
     else:
@@ -283,6 +333,8 @@ def _previewed(seen: Preview) -> Iterator[Line]:
     from segctl.report import Line
 
     yield Line(lead=seen.options.name, text=f" ({', '.join(seen.order.texts)})", lead_style="bold")
+    if seen.above:
+        yield Line(lead="  cut off from ", text=", ".join(seen.above))
     for one in seen.flows:
         what = "goes on" if one.survives else "is cut"
         style = "red" if one.essential and not one.survives else ""
@@ -304,13 +356,13 @@ def _previewed(seen: Preview) -> Iterator[Line]:
             yield Line(text=f"    {text}", style="red")
 
 
-def _done(kind: Kind, name: str, seen: Preview, done: Iterable[Contained]) -> Iterator[Line]:
+def _done(words: Words, seen: Preview, done: Iterable[Contained]) -> Iterator[Line]:
     from segctl.report import Line
 
     failed = False
     for one in done:
         failed = failed or bool(one.open)
-        word = "not contained" if one.open else "contained"
+        word = words.failed.lower() if one.open else words.done.lower()
         yield Line(
             lead=f"{one.device}: ",
             text=f"{word}; {one.ended} sessions ended, {one.kept} go on",
@@ -320,26 +372,35 @@ def _done(kind: Kind, name: str, seen: Preview, done: Iterable[Contained]) -> It
             yield Line(text=f"  {text}", style="red")
         for text in one.notes:
             yield Line(text=f"  {text}", style="dim")
-    words = seen.order.note.words
+    name = seen.options.name
+    who = name if seen.above else f"{seen.options.kind} {name}"
     if failed:
-        yield Line(text=f"Not contained: {kind} {name}. What is open is named above.", style="red")
+        text = f"{words.failed}: {who}. What is open is named above."
+        yield Line(text=text, style="red")
     else:
-        yield Line(text=f"Contained: {kind} {name} {words}.", style="green")
+        text = f"{words.done}: {who} {seen.order.note.words}."
+        yield Line(text=text, style="green")
 
 
-def _listed(rows: Iterable[Row]) -> Iterator[Line]:
+def list_lines(rows: Iterable[Row], nobody: str = "Nobody is contained.") -> Iterator[Line]:
+    """Yield who is cut off on which firewall."""
     from segctl.report import Line
 
     none = True
     for row in rows:
         none = False
-        text = f"{row.address} {row.words}".strip()
+        text = f"{row.island} {row.address} {row.words}".strip()
         yield Line(lead=f"{row.device}: ", text=f"{text}{'; ' * bool(text and row.gap)}{row.gap}")
     if none:
-        yield Line(text="Nobody is contained.")
+        yield Line(text=nobody)
 
 
-def _stands(wanted: Iterable[Standing], gaps: Iterable[Row]) -> Iterator[Line]:
+def status_lines(
+    wanted: Iterable[Standing],
+    gaps: Iterable[Row],
+    nothing: str = "No containment on record holds.",
+) -> Iterator[Line]:
+    """Yield what is on record, and the gaps."""
     from segctl.report import Line
 
     none = True
@@ -348,12 +409,13 @@ def _stands(wanted: Iterable[Standing], gaps: Iterable[Row]) -> Iterator[Line]:
         until = one.until.strftime("%Y-%m-%d %H:%M UTC")
         yield Line(lead=one.name, text=f" until {until} by {one.by}: {one.reason}")
     if none:
-        yield Line(text="No containment on record holds.")
+        yield Line(text=nothing)
     for row in gaps:
         yield Line(lead=f"  {row.device}: ", text=f"{row.address} {row.gap}".strip(), style="red")
 
 
-def _left(name: str, left: Iterable[Row]) -> Iterator[Line]:
+def left_lines(left: Iterable[Row], done: str) -> Iterator[Line]:
+    """Yield what is left, or that all is done."""
     from segctl.report import Line
 
     none = True
@@ -361,4 +423,4 @@ def _left(name: str, left: Iterable[Row]) -> Iterator[Line]:
         none = False
         yield Line(lead=f"{row.device}: ", text=f"{row.address} {row.gap}".strip(), style="red")
     if none:
-        yield Line(text=f"Released: {name}.", style="green")
+        yield Line(text=done, style="green")

@@ -41,6 +41,16 @@ EXAMPLES = {
     "contain status": ("segctl contain status", "segctl contain status --heal"),
     "contain watch": ("segctl contain watch --every 60s", "segctl contain watch --heal"),
     "contain release": ("segctl contain release hmi1 --reason 'rebuilt, CHG-77'",),
+    "island": (
+        "segctl island begin control --for 8h --reason 'ransomware in the office network'",
+        "segctl island end control --reason 'all clear, CHG-81'",
+    ),
+    "island begin": (
+        "segctl island begin control --for 8h --reason 'ransomware in the office network'",
+    ),
+    "island end": ("segctl island end control --reason 'all clear, CHG-81'",),
+    "island list": ("segctl island list", "segctl island list --json"),
+    "island status": ("segctl island status", "segctl island status --heal"),
     "history": (
         "segctl history fw-cell1 --since 2026-11-01",
         "segctl history verify --expect 42:sha256:0f1c…",

@@ -46,6 +46,14 @@ def replay(
         bool,
         typer.Option("--declared", help="Replay under the policy of the inventory, not a plan"),
     ] = False,
+    island: Annotated[
+        str,
+        typer.Option(
+            "--island",
+            metavar="NAME",
+            help="Replay while this zone or site is an island, not under a plan",
+        ),
+    ] = "",
     from_devices: FromDevicesOption = False,
     calibrate: Annotated[
         bool,
@@ -69,14 +77,17 @@ def replay(
     html: HtmlOption = None,
     env: Environment = "default",
 ) -> int:
-    """Judge traffic that was seen under a plan, or as declared; changes no device."""
+    """Judge traffic that was seen under a plan, as declared, or as an island; changes no device."""
     from segctl.report.replay import differs, replay_json, replay_report, replay_text
 
     named = files or []
-    if not declared and not named:
-        raise UsageError("name a plan before the records, or give --declared")
-    plan = None if declared else Path(named[0])
-    records = tuple(named if declared else named[1:])
+    if declared and island:
+        raise UsageError("give --declared or --island, not both")
+    unplanned = declared or bool(island)
+    if not unplanned and not named:
+        raise UsageError("name a plan before the records, or give --declared or --island")
+    plan = None if unplanned else Path(named[0])
+    records = tuple(named if unplanned else named[1:])
     if plan is not None and not plan.is_file():
         raise UsageError(f"{plan} is not a plan: name one before the records, or give --declared")
     settings, display = given_to(context)
@@ -88,6 +99,7 @@ def replay(
         from_devices=from_devices,
         calibrate=calibrate,
         plan=plan,
+        island=island,
         offline=offline,
         since=since_of(since, now),
         timezone=timezone or None,
@@ -96,7 +108,7 @@ def replay(
     reports = ReportFiles(environment=env, markdown=markdown, html=html)
     with reports.refusals("replay", settings):
         result = replaying.replay(settings, options, display)
-    under = "declared" if declared else "plan"
+    under = "island" if island else "declared" if declared else "plan"
     document = replay_json(
         result.coverage,
         result.replay,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.compiler import findings, naming, rules
+from segctl.compiler import findings, islands, naming, rules
 from segctl.compiler.containing import containing
 from segctl.compiler.objects import Assets, Objects
 from segctl.compiler.ownership import Ownership
@@ -94,6 +94,7 @@ class _Compiler:
         self._owned = Ownership(site, paths)
         self._assets = Assets()
         self._routes = routes(site, paths, today)
+        self._islands = islands.Islands(site, paths)
         self.gaps = self._routes.gaps
 
     def device(self, device: Device) -> Desired:
@@ -105,6 +106,7 @@ class _Compiler:
             *rules.inside_zones(device, self._zones),
         ]
         every, contained = containing(device, made)
+        every, cut = self._islands.prepared(device, every, objects, self.problems)
         self.problems += rules.same_names(device, (rule.name for rule in every))
         zones = _zones(device)
         used = {leg.flow.schedule for leg in legs}
@@ -113,7 +115,7 @@ class _Compiler:
             policy=DeclaredPolicy(
                 zones=zones if device.manage_zones else (),
                 addresses=objects.addresses(),
-                address_groups=(*objects.groups(), *contained),
+                address_groups=(*objects.groups(), *contained, *cut),
                 services=objects.services(),
                 schedules=tuple(
                     _schedule(item)

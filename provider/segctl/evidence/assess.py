@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from segctl.evidence import boundary_checks as boundary
+from segctl.evidence import island_checks as islands
 from segctl.evidence import settings_checks as settings
 from segctl.evidence.scene import Scene, Seen
 
@@ -59,6 +60,7 @@ CHECKS: Final[Mapping[str, Callable[[Scene], Seen]]] = {
     "rdf.independence": boundary.independence,
     "rdf.boundary": boundary.boundary,
     "rdf.deny-default": boundary.deny_default,
+    "rdf.island": islands.island,
     "rdf.fail-close": settings.fail_close,
     "rdf.p2p-in": boundary.messages_in,
     "rdf.p2p-both": boundary.messages_both,
@@ -113,7 +115,15 @@ def assess(
     for zone in zones:
         near = [one for one in witnesses if zone.key in one.names]
         scenes = [
-            Scene(site=site, zone=zone, witness=one, live=one.live, today=today, witnesses=near)
+            Scene(
+                site=site,
+                zone=zone,
+                witness=one,
+                live=one.live,
+                today=today,
+                witnesses=near,
+                every=witnesses,
+            )
             for one in near
             if one.live is not None
         ]

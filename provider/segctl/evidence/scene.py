@@ -73,7 +73,7 @@ class Witness:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One zone on one firewall that was read."""
+    """One zone on one firewall that was read; `witnesses` have the zone, `every` are all."""
 
     site: Site
     zone: Zone
@@ -81,6 +81,7 @@ class Scene:
     live: Live
     today: date
     witnesses: Sequence[Witness]
+    every: Sequence[Witness] = ()
 
     @cached_property
     def name(self) -> str:

@@ -10,15 +10,26 @@ from segctl.importing.yaml import entry, listed, mapping
 from segctl.model.site import Containment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.model.policy import Rule
     from segctl.model.site import Device
 
 
 def contains(rule: Rule) -> bool:
-    """Whether a rule of ours is one of those that deny who is contained."""
-    return rule.leading and not rule.flow and rule.name in naming.CONTAINING_RULES
+    """Whether a rule of ours is one of those that deny who is contained, or cut an island off."""
+    return rule.leading and not rule.flow and naming.denied_group(rule.name) is not None
+
+
+def islands_of(rules: Iterable[Rule]) -> Iterator[tuple[str, Rule]]:
+    """Yield the name of each island that rules of ours prepare, with the first of its rules."""
+    known: set[str] = set()
+    for rule in filter(contains, rules):
+        group, _ = naming.denied_group(rule.name) or ("", "")
+        label = naming.island_label(group)
+        if label and label not in known:
+            known.add(label)
+            yield label, rule
 
 
 def containment_of(rules: Sequence[Rule]) -> Containment | None:

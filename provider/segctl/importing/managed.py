@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
-from segctl.importing.contained import containment_of, contains
+from segctl.importing.contained import containment_of, contains, islands_of
 from segctl.importing.functions import function_uses, protocol_uses
 from segctl.importing.labels import Labels, is_spelled, read_labels
 from segctl.importing.networks import networks_of
@@ -327,6 +327,13 @@ class _Reader:
             known = rule.name == naming.CLOSING_RULE or contains(rule)
             if not rule.flow and not known and rule.type != "intrazone":
                 self._warn(f"rule {rule.name} has our tag but does not name its conduit", rule)
+        for island, rule in islands_of(self._policy.rules):
+            self._warn(
+                f"island {island} is prepared, and no device knows the levels of zones",
+                rule,
+                "give zones their levels and declare it in segctl_containment.islands, or the next "
+                "apply takes it away",
+            )
         found = [self._conduit(label, rules) for label, rules in sorted(by_label.items())]
         return tuple(conduit for conduit in found if conduit.flows)
 

@@ -36,12 +36,20 @@ def read_containment(
     if "survive" in fields:
         survives = tuple(_flow_label(one.text, site) for one in _references(fields, "survive"))
     plain = Containment()
+    longest = cast("int | None", fields.get("longest")) or plain.longest
+    islands = cast("dict[str, object]", fields.get("islands") or {})
+    cut = (zone_key(one, site) for one in _references(islands, "zones"))
     return Containment(
         zones=tuple(zone for zone in zones if zone is not None),
         never=tuple(one.text for one in _references(fields, "never")),
         survives=survives,
-        longest=cast("int | None", fields.get("longest")) or plain.longest,
+        longest=longest,
         log_forwarding=str(fields.get("log_forwarding") or ""),
+        islands=(
+            *(zone for zone in cut if zone is not None),
+            *(one.text for one in _references(islands, "sites")),
+        ),
+        island_longest=cast("int | None", islands.get("longest")) or longest,
     )
 
 
@@ -63,7 +71,7 @@ def check_containment(
     zones: Iterable[Zone],
     conduits: Iterable[Conduit],
 ) -> None:
-    """Report assets and flows that are not there.
+    """Report assets, flows and sites that are not there.
 
     Args:
         checker: keeps the problems.
@@ -75,6 +83,12 @@ def check_containment(
     if device.containment is None:
         return
     fields = cast("dict[str, object]", found[VARIABLE] or {})
+    zones = tuple(zones)
+    sites = {zone.site for zone in zones}
+    for one in _references(cast("dict[str, object]", fields.get("islands") or {}), "sites"):
+        if one.text not in sites:
+            hint = nearest(one.text, sites, "name a segctl_site")
+            checker.report(one.node, f"site {one.text!r} is not defined", hint)
     assets = {asset.name for zone in zones for asset in zone.assets}
     for one in _references(fields, "never"):
         if one.text not in assets:

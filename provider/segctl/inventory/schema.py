@@ -280,6 +280,27 @@ _SCHEDULE: Final = Record(
     )
 )
 
+_ISLANDS: Final = Record(
+    fields=(
+        Field(
+            name="zones",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Zones that can be cut from every zone of a higher level.",
+        ),
+        Field(
+            name="sites",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Sites that can be cut from all other sites, and from their own zones from level "
+            "3.5 up.",
+        ),
+        Field(
+            name="longest",
+            shape=_UP_TO_30_DAYS,
+            doc="For how long at most (default: longest of segctl_containment).",
+        ),
+    )
+)
+
 _CONTAINMENT: Final = Record(
     fields=(
         Field(
@@ -307,6 +328,11 @@ _CONTAINMENT: Final = Record(
             name="log_forwarding",
             shape=_WORD,
             doc="Log forwarding profile of what is denied (default: segctl_log_forwarding).",
+        ),
+        Field(
+            name="islands",
+            shape=_ISLANDS,
+            doc="Zones and sites that segctl island can cut from what is above them.",
         ),
     )
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.model.site import Network
 
@@ -120,6 +120,14 @@ def meeting(part: Interval, merged: Sequence[Interval]) -> Sequence[Interval]:
 def covers(outer: Iterable[Interval], inner: Iterable[Interval]) -> bool:
     """Whether every address of `inner` is in `outer`."""
     return not subtract(inner, merge(outer))
+
+
+def networks_of(parts: Iterable[Interval]) -> Iterator[Interval]:
+    """Yield addresses as networks, which every device takes; a range may not be one."""
+    for version, first, last in parts:
+        kind = IPv6Address if version == 6 else IPv4Address
+        for network in summarize_address_range(kind(first), kind(last)):
+            yield network_interval(network)
 
 
 def interval_text(part: Interval) -> str:

@@ -243,7 +243,8 @@ class Containment:
 
     Of the `zones` (keys; empty: all) an asset or address may be contained, never the assets of
     `never`. Of flows, as ``conduit/flow``, those of `survives` go on; None: all that are essential.
-    `longest` is in seconds.
+    `longest` is in seconds. `islands` are zones (keys) and sites that can be cut from what is above
+    them, for at most `island_longest` seconds; the same flows go on.
     """
 
     zones: tuple[str, ...] = ()
@@ -251,6 +252,8 @@ class Containment:
     survives: tuple[str, ...] | None = None
     longest: int = 28_800
     log_forwarding: str = ""
+    islands: tuple[str, ...] = ()
+    island_longest: int = 28_800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address, summarize_address_range
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from uuid import uuid4
 
@@ -16,7 +16,14 @@ from segctl.compiler.routing import routes
 from segctl.compiler.topology import topology
 from segctl.fleet.connections import target
 from segctl.fleet.tasks import document_of
-from segctl.model.addresses import meeting, merge, network_interval, subtract
+from segctl.model.addresses import (
+    interval_text,
+    meeting,
+    merge,
+    network_interval,
+    networks_of,
+    subtract,
+)
 from segctl.model.durations import format_duration
 from segctl.model.errors import ContainmentError, DeviceError, SegctlError, UsageError
 from segctl.operations.loading import load_inventory, today
@@ -27,6 +34,7 @@ from segctl.planning.containing import (
     Order,
     Surviving,
     contain,
+    no_longer_passing,
     sessions_of,
     still_passing,
     unprepared,
@@ -49,7 +57,7 @@ if TYPE_CHECKING:
     from segctl.providers.containing import LiveSession
 
 T = TypeVar("T")
-Kind = Literal["host", "asset", "zone"]
+Kind = Literal["host", "asset", "zone", "island"]
 _DECLARE: Final = (
     "declare segctl_containment in the inventory and run segctl apply, before the next incident"
 )
@@ -96,7 +104,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What containing would do; nothing has been done yet."""
+    """What containing would do; nothing has been done yet.
+
+    `above` are the zones (keys) that an island is cut off from.
+    """
 
     loaded: Loaded
     options: ContainOptions
@@ -104,6 +115,7 @@ class Preview:
     order: Order
     flows: tuple[CutFlow, ...]
     looks: tuple[Look, ...]
+    above: tuple[str, ...] = ()
 
 
 def preview(common: CommonOptions, options: ContainOptions, progress: Progress) -> Preview:
@@ -124,14 +136,11 @@ def preview(common: CommonOptions, options: ContainOptions, progress: Progress) 
     _refuse_undeclared(devices, end, options)
     flows = tuple(_flows(devices, legs, parts))
     _refuse_essential(site, devices, parts, flows, options)
-    note = naming.ContainedNote(
-        until=datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=options.seconds),
-        id=uuid4().hex[:8],
-        by=this_run(),
-        why=options.reason,
-    )
+    note = note_of(options)
     order = Order(parts=parts, note=note, seconds=options.seconds, persistent=options.persistent)
-    looks = each(common, devices, partial(_look, loaded, parts), progress)
+    undeclared = f"nothing is prepared there: {_DECLARE}"
+    asked = [(one, undeclared if one.containment is None else "") for one in devices]
+    looks = looked(common, loaded, order, asked, progress)
     if all(look.gap for look in looks):
         gaps = "; ".join(f"{look.device.name}: {look.gap}" for look in looks)
         raise ContainmentError(f"no firewall can contain {options.name}: {gaps}")
@@ -141,7 +150,17 @@ def preview(common: CommonOptions, options: ContainOptions, progress: Progress) 
         zone=end.zone,
         order=order,
         flows=flows,
-        looks=tuple(looks),
+        looks=looks,
+    )
+
+
+def note_of(options: ContainOptions) -> naming.ContainedNote:
+    """Return what is noted on devices of what is asked for now."""
+    return naming.ContainedNote(
+        until=datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=options.seconds),
+        id=uuid4().hex[:8],
+        by=this_run(),
+        why=options.reason,
     )
 
 
@@ -151,6 +170,7 @@ def perform(common: CommonOptions, seen: Preview, progress: Progress) -> tuple[C
     Raises:
         JournalError: it could not be put on record, so that nothing was begun.
     """
+    is_island = seen.order.group != naming.CONTAINED
     wanted = containments.Standing(
         id=seen.order.note.id,
         name=seen.options.name,
@@ -160,6 +180,8 @@ def perform(common: CommonOptions, seen: Preview, progress: Progress) -> tuple[C
         by=seen.order.note.by,
         reason=seen.options.reason,
         persistent=seen.options.persistent,
+        group=seen.order.group,
+        against=tuple(map(interval_text, seen.order.against)) if is_island else (),
     )
     path = journal_file()
     containments.began(path, wanted)
@@ -225,16 +247,6 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def networks_of(parts: Iterable[Interval]) -> Iterator[Interval]:
-    """Yield addresses as networks, which every device takes; a range may not be one."""
-    for version, first, last in parts:
-        low, high = (ip_address(number) for number in (first, last))
-        if version == 6:  # a small number alone would be taken for one of the other version
-            low, high = (type(ip_address("::"))(number) for number in (first, last))
-        for network in summarize_address_range(low, high):
-            yield network_interval(network)
-
-
 def firewalls_of(site: Site, end: End) -> tuple[tuple[Device, ...], dict[str, list[Leg]]]:
     """Return every firewall of every path of a zone, and the flows of the zone that cross each.
 
@@ -260,22 +272,26 @@ def _flows(
     devices: Iterable[Device], legs: dict[str, list[Leg]], parts: tuple[Interval, ...]
 ) -> Iterator[CutFlow]:
     """Yield the flows of the addresses, those that are essential first."""
-    survives: dict[tuple[str, str], bool] = {}
-    essential: dict[tuple[str, str], bool] = {}
+    touched: list[tuple[Device, Leg]] = []
     for device in devices:
-        declared = device.containment
         for leg in legs[device.name]:
             sides = ((leg.source, leg.sources), (leg.destination, leg.destinations))
-            if not any(_meets(zone, ends, parts) for zone, ends in sides):
-                continue
-            key = (naming.label(leg.conduit), leg.flow.id)
-            goes_on = declared is not None and (
-                leg.flow.essential
-                if declared.survives is None
-                else "/".join(key) in declared.survives
-            )
-            survives[key] = survives.get(key, True) and goes_on
-            essential[key] = leg.flow.essential
+            if any(_meets(zone, ends, parts) for zone, ends in sides):
+                touched.append((device, leg))
+    yield from flows_of(touched)
+
+
+def flows_of(crossing: Iterable[tuple[Device, Leg]]) -> Iterator[CutFlow]:
+    """Yield flows, each with the firewalls that it crosses; those that are essential first."""
+    survives: dict[tuple[str, str], bool] = {}
+    essential: dict[tuple[str, str], bool] = {}
+    for device, leg in crossing:
+        declared, key = device.containment, (naming.label(leg.conduit), leg.flow.id)
+        goes_on = declared is not None and (
+            leg.flow.essential if declared.survives is None else "/".join(key) in declared.survives
+        )
+        survives[key] = survives.get(key, True) and goes_on
+        essential[key] = leg.flow.essential
     for conduit, flow in sorted(survives, key=lambda key: (not essential[key], key)):
         yield CutFlow(
             conduit=conduit,
@@ -355,6 +371,15 @@ def _refuse_essential(
             f"{', '.join(protected)} must never be contained (segctl_containment.never): "
             "--cut-essential does it nevertheless"
         )
+    refuse_cut(flows)
+
+
+def refuse_cut(flows: Iterable[CutFlow]) -> None:
+    """Refuse to cut essential flows.
+
+    Raises:
+        ContainmentError: some do not go on.
+    """
     cut = [f"{one.conduit}.{one.flow}" for one in flows if one.essential and not one.survives]
     if cut:
         raise ContainmentError(
@@ -366,11 +391,24 @@ def _refuse_essential(
 # --- on a firewall -------------------------------------------------------------------------------
 
 
-def _look(
-    loaded: Loaded, parts: tuple[Interval, ...], device: Device, told: Callable[[str], None]
-) -> Look:
-    if device.containment is None:
-        return Look(device=device, gap=f"nothing is prepared there: {_DECLARE}")
+def looked(
+    common: CommonOptions,
+    loaded: Loaded,
+    order: Order,
+    asked: Sequence[tuple[Device, str]],
+    progress: Progress,
+) -> tuple[Look, ...]:
+    """Return what each firewall has open of what is to be cut; reads them, changes nothing.
+
+    Each comes with why nothing is declared there, or nothing; then it is not asked.
+    """
+    devices = [device for device, gap in asked if not gap]
+    found = each(common, devices, partial(_look, loaded, order), progress)
+    undeclared = [Look(device=device, gap=gap) for device, gap in asked if gap]
+    return (*found, *undeclared)
+
+
+def _look(loaded: Loaded, order: Order, device: Device, told: Callable[[str], None]) -> Look:
     if device.group:
         return Look(device=device, gap="it is managed by Panorama, which is not supported yet")
     if device.name not in loaded.hosts:
@@ -380,7 +418,7 @@ def _look(
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
             live = speaks.parse(session.read())
-            if missing := unprepared(live):
+            if missing := unprepared(live, order.group, order.against):
                 return Look(device=device, gap=f"{'; '.join(missing)}: run segctl apply")
             if not isinstance(session, Containing):
                 return Look(device=device, gap=f"{device.platform} cannot contain")
@@ -388,9 +426,9 @@ def _look(
             surviving = Surviving(live.policy)
             listed: list[tuple[list[LiveSession], list[LiveSession]]] = []
             silent: list[str] = []
-            for cell in session.cells():
+            for cell in session.cells(order.group):
                 try:
-                    listed.append(sessions_of(cell, parts, surviving))
+                    listed.append(sessions_of(cell, order, surviving))
                 except DeviceError as error:
                     silent.append(f"{cell.name}: {error.message}")
     except SegctlError as error:
@@ -413,14 +451,15 @@ def contain_on(
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=False, progress=told) as session:
             live = speaks.parse(session.read())
-            if missing := unprepared(live):
+            if missing := unprepared(live, order.group, order.against):
                 return (Contained(device=device.name, open=list(missing)),)
             if not isinstance(session, Containing):
                 return (Contained(device=device.name, open=["its platform cannot contain"]),)
             done = contain(session, live, order, told)
         told("checking")
         after = speaks.parse(document_of(device, loaded.connections[device.name], told))
-        done[0].open.extend(still_passing(after, speaks, order.parts))
+        done[0].open.extend(still_passing(after, speaks, order))
+        done[0].open.extend(no_longer_passing(after, speaks, order))
     except SegctlError as error:
         return (Contained(device=device.name, open=[str(error)]),)
     return done

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from segctl.analysis.ends import end_of, sites_of
 from segctl.compiler import naming
+from segctl.compiler.islands import Islands
+from segctl.compiler.topology import topology
 from segctl.fleet.connections import target
-from segctl.model.addresses import interval, interval_text
+from segctl.model.addresses import EVERYTHING, interval, interval_text, networks_of
 from segctl.model.errors import ContainmentError, DeviceError, SegctlError
 from segctl.operations.audit import HistoryOptions, applies
-from segctl.operations.contain import NOT_SELECTED, contain_on, each, networks_of
+from segctl.operations.contain import NOT_SELECTED, contain_on, each
+from segctl.operations.island import declared_island
 from segctl.operations.loading import load_inventory
 from segctl.planning import containments
 from segctl.planning.audit import journal_file
@@ -23,9 +26,10 @@ from segctl.providers.containing import Containing
 from segctl.transports.lock_owner import this_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from segctl.inventory import Loaded
+    from segctl.model.addresses import Interval
     from segctl.model.site import Device
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
@@ -37,36 +41,57 @@ if TYPE_CHECKING:
 class Row:
     """An address that a firewall is told to contain, or ought to; `why` is a gap, if there is one.
 
-    `words` say until when, by whom and why.
+    `words` say until when, by whom and why. `island` is the one that it is part of, if any.
     """
 
     device: str
     address: str
     words: str = ""
     gap: str = ""
+    island: str = ""
 
 
-def listed(common: CommonOptions, progress: Progress) -> tuple[Row, ...]:
+def listed(common: CommonOptions, progress: Progress, *, islands: bool = False) -> tuple[Row, ...]:
     """Return who is contained on every selected firewall where that is prepared; changes nothing.
+
+    With `islands`, what is cut off as an island.
 
     Raises:
         InventoryError: the inventory cannot be used.
     """
     loaded = load_inventory(common, progress)
-    devices = [device for device in _prepared(loaded) if device.name in loaded.hosts]
-    found = each(common, devices, partial(_rows, loaded), progress)
+    groups = prepared_groups(loaded, islands=islands)
+    devices = [device for device in loaded.site.devices if groups.get(device.name)]
+    found = each(
+        common,
+        [device for device in devices if device.name in loaded.hosts],
+        partial(_rows, loaded, groups),
+        progress,
+    )
     return tuple(row for rows in found for row in rows)
 
 
-def _prepared(loaded: Loaded) -> list[Device]:
-    return [
-        device
+def prepared_groups(loaded: Loaded, *, islands: bool) -> dict[str, tuple[str, ...]]:
+    """Return the groups that the inventory prepares, by firewall: of who is contained, or islands.
+
+    Firewalls that a Panorama manages are left out: they cannot be told yet.
+    """
+    known = Islands(loaded.site, topology(loaded.site.devices))
+    return {
+        device.name: tuple(known.of(key).group for key in declared.islands)
+        if islands
+        else (naming.CONTAINED,)
         for device in loaded.site.devices
-        if device.containment is not None and not device.group
-    ]
+        if (declared := device.containment) is not None and not device.group
+    }
 
 
-def _rows(loaded: Loaded, device: Device, told: Callable[[str], None]) -> tuple[Row, ...]:
+def _rows(
+    loaded: Loaded,
+    groups: Mapping[str, Sequence[str]],
+    device: Device,
+    told: Callable[[str], None],
+) -> tuple[Row, ...]:
     if device.name not in loaded.hosts:
         return (Row(device=device.name, address="", gap=NOT_SELECTED),)
     speaks = provider(device.platform)
@@ -74,17 +99,20 @@ def _rows(loaded: Loaded, device: Device, told: Callable[[str], None]) -> tuple[
     try:
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
-            for cell in session.cells() if isinstance(session, Containing) else ():
-                rows += _of_cell(cell, _held_rows)
+            for group in groups[device.name]:
+                for cell in _cells(session, group):
+                    rows += _of_cell(cell, partial(_held_rows, group))
     except SegctlError as error:
         rows.append(Row(device=device.name, address="", gap=str(error)))
     return tuple(rows)
 
 
 def status(
-    common: CommonOptions, progress: Progress, *, heal: bool = False
+    common: CommonOptions, progress: Progress, *, heal: bool = False, islands: bool = False
 ) -> tuple[tuple[Standing, ...], tuple[Row, ...]]:
     """Return what is on record and holds, and the gaps: what a firewall ought to contain and lacks.
+
+    It is about those who are contained, or about `islands`.
 
     With `heal` gaps are closed where they can be, for the time that is left, and those that remain
     are returned.
@@ -93,7 +121,7 @@ def status(
         InventoryError: the inventory cannot be used.
         JournalError: the journal cannot be read.
     """
-    wanted = _on_record()
+    wanted = _on_record(islands=islands)
     loaded = load_inventory(common, progress)
     devices = [
         device
@@ -101,8 +129,8 @@ def status(
         if any(device.name in one.devices for one in wanted)
     ]
     found = each(common, devices, partial(_gaps, loaded, wanted, heal=heal), progress)
-    if _on_record() != wanted:  # somebody was let go, or contained, while firewalls were asked
-        return status(common, progress, heal=heal)
+    if _on_record(islands=islands) != wanted:  # one ended or began while firewalls were asked
+        return status(common, progress, heal=heal, islands=islands)
     known = {device.name for device in devices}
     lost = (
         Row(device=name, address=", ".join(one.addresses), gap="it is no longer in the inventory")
@@ -113,9 +141,13 @@ def status(
     return wanted, (*(row for rows in found for row in rows), *lost)
 
 
-def _on_record() -> tuple[Standing, ...]:
+def _on_record(*, islands: bool) -> tuple[Standing, ...]:
     entries = applies(HistoryOptions()).chain.entries
-    return containments.standing(entries, datetime.now(UTC))
+    return tuple(
+        one
+        for one in containments.standing(entries, datetime.now(UTC))
+        if (one.group != naming.CONTAINED) is islands
+    )
 
 
 def _gaps(
@@ -139,18 +171,24 @@ def _gaps(
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
             live = speaks.parse(session.read())
-            rules = unprepared(live)
-            for cell in session.cells() if isinstance(session, Containing) else ():
-                found += _of_cell(cell, partial(_lacking, every, "; ".join(rules)))
+            for one in own:
+                rules = "; ".join(unprepared(live, one.group, against_of(one)))
+                for cell in _cells(session, one.group):
+                    found += _of_cell(cell, partial(_lacking, one, rules))
     except SegctlError as error:
         found.append(Row(device=device.name, address=", ".join(every), gap=str(error)))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
+
+
+def against_of(one: Standing) -> tuple[Interval, ...]:
+    """Return whom a containment on record cuts its addresses off from."""
+    return tuple(map(interval, one.against)) or EVERYTHING
 
 
 def _heal(loaded: Loaded, wanted: Standing, device: Device, told: Callable[[str], None]) -> None:
     """Contain again on one firewall for the time that is left; what fails shows as a gap."""
     left = int((wanted.until - datetime.now(UTC)).total_seconds())
-    if left <= 0 or wanted not in _on_record():
+    if left <= 0 or wanted not in _on_record(islands=wanted.group != naming.CONTAINED):
         return  # it is over, or was let go meanwhile
     note = naming.ContainedNote(
         until=wanted.until.replace(microsecond=0), id=wanted.id, by=wanted.by, why=wanted.reason
@@ -160,6 +198,8 @@ def _heal(loaded: Loaded, wanted: Standing, device: Device, told: Callable[[str]
         note=note,
         seconds=left,
         persistent=wanted.persistent,
+        group=wanted.group,
+        against=against_of(wanted),
     )
     contain_on(loaded, order, device, told)
 
@@ -177,19 +217,53 @@ def release(common: CommonOptions, name: str, reason: str, progress: Progress) -
     except LookupError as error:
         raise ContainmentError(": ".join(map(str, error.args))) from error
     texts = tuple(interval_text(part) for part in networks_of(end.addresses))
-    devices = _prepared(loaded)
-    before = each(common, devices, partial(_rows, loaded), progress)
+    groups = prepared_groups(loaded, islands=False)
+    devices = [device for device in loaded.site.devices if device.name in groups]
+    before = each(common, devices, partial(_rows, loaded, groups), progress)
     held = {row.address for rows in before for row in rows} & set(texts)
     gaps = [row for rows in before for row in rows if not row.address]
     if not held and not gaps:
         raise ContainmentError(f"{name} is contained on no firewall: segctl contain list")
     containments.released(journal_file(), texts, this_run(), reason)
-    found = each(common, devices, partial(_release, loaded, texts), progress)
+    found = each(common, devices, partial(_release, loaded, naming.CONTAINED, texts), progress)
+    return tuple(row for rows in found for row in rows)
+
+
+def end_island(
+    common: CommonOptions, name: str, reason: str, progress: Progress
+) -> tuple[Row, ...]:
+    """End an island on every firewall where it is prepared; return what is left, with gaps.
+
+    Raises:
+        ContainmentError: no island has this name, or it is one nowhere.
+        JournalError: it could not be put on record, so that nothing was done.
+    """
+    loaded = load_inventory(common, progress)
+    island = declared_island(loaded, name)
+    group = island.group
+    groups = {
+        host: (group,)
+        for host, prepared in prepared_groups(loaded, islands=True).items()
+        if group in prepared
+    }
+    devices = [device for device in loaded.site.devices if device.name in groups]
+    before = each(common, devices, partial(_rows, loaded, groups), progress)
+    texts = tuple(dict.fromkeys(row.address for rows in before for row in rows if row.address))
+    if not texts and all(row.address for rows in before for row in rows):
+        raise ContainmentError(f"{name} is an island on no firewall: segctl island list")
+    own = {text for one in _on_record(islands=True) if one.group == group for text in one.addresses}
+    every = tuple(sorted({*texts, *own}))
+    containments.released(journal_file(), every, this_run(), reason, group)
+    found = each(common, devices, partial(_release, loaded, group, every), progress)
     return tuple(row for rows in found for row in rows)
 
 
 def _release(
-    loaded: Loaded, texts: tuple[str, ...], device: Device, told: Callable[[str], None]
+    loaded: Loaded,
+    group: str,
+    texts: tuple[str, ...],
+    device: Device,
+    told: Callable[[str], None],
 ) -> tuple[Row, ...]:
     if device.name not in loaded.hosts:
         return (Row(device=device.name, address="", gap=NOT_SELECTED),)
@@ -201,7 +275,7 @@ def _release(
             if isinstance(session, Containing):
                 left += [
                     Row(device=name, address=address, gap=gap)
-                    for name, address, gap in let_go(session, texts)
+                    for name, address, gap in let_go(session, texts, group)
                 ]
     except SegctlError as error:
         left.append(Row(device=device.name, address="", gap=str(error)))
@@ -209,6 +283,10 @@ def _release(
 
 
 # --- on one device, or one member of a pair ------------------------------------------------------
+
+
+def _cells(session: object, group: str) -> Sequence[Cell]:
+    return session.cells(group) if isinstance(session, Containing) else ()
 
 
 def _of_cell(cell: Cell, work: Callable[[Cell], list[Row]]) -> list[Row]:
@@ -219,27 +297,35 @@ def _of_cell(cell: Cell, work: Callable[[Cell], list[Row]]) -> list[Row]:
         return [Row(device=cell.name, address="", gap=error.message)]
 
 
-def _held_rows(cell: Cell) -> list[Row]:
+def _held_rows(group: str, cell: Cell) -> list[Row]:
     return [
         Row(
             device=cell.name,
             address=one.address,
             words=one.note.words if one.note else "by somebody else",
-            gap="" if one.enforced else f"is not in the group {naming.CONTAINED}",
+            gap="" if one.enforced else f"is not in the group {group}",
+            island=naming.island_label(group),
         )
         for one in cell.held()
     ]
 
 
-def _lacking(addresses: Sequence[str], rules: str, cell: Cell) -> list[Row]:
+def _lacking(wanted: Standing, rules: str, cell: Cell) -> list[Row]:
     held = {one.address: one for one in cell.held()}
     found: list[Row] = []
-    for text in addresses:
+    for text in wanted.addresses:
         gap = rules
         if text not in held:
             gap = "is not registered: the firewall has lost it, or never had it"
         elif not held[text].enforced:
-            gap = f"is registered and not in the group {naming.CONTAINED}"
+            gap = f"is registered and not in the group {wanted.group}"
         if gap:
-            found.append(Row(device=cell.name, address=text, gap=gap))
+            found.append(
+                Row(
+                    device=cell.name,
+                    address=text,
+                    gap=gap,
+                    island=naming.island_label(wanted.group),
+                )
+            )
     return found

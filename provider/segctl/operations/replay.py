@@ -44,8 +44,9 @@ class ReplayOptions:
     devices hold. `from_devices` asks the devices about their traffic, for a week without `since`,
     `calibrate` what they would do with some of what was seen; both read what devices hold of which
     there is no snapshot. A plan needs one or the other, since it does not hold the rules of others.
-    `now` and `since` are seconds since 1970. With `rehearse`, the result has the plan with what was
-    found.
+    With an `island` it is what would be enforced while that is one: of firewalls that are read or
+    have a snapshot what they hold, of others what is declared. `now` and `since` are seconds since
+    1970. With `rehearse`, the result has the plan with what was found.
     """
 
     files: tuple[str, ...]
@@ -53,6 +54,7 @@ class ReplayOptions:
     from_devices: bool = False
     calibrate: bool = False
     plan: Path | None = None
+    island: str = ""
     offline: Path | None = None
     since: float | None = None
     timezone: str | None = None
@@ -111,7 +113,10 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
     held = _Held(snapshots=snapshots, documents=heard.documents if heard is not None else {})
     if plans is not None:
         held = _with_groups(common, loaded, held, plans, progress, asking=asking)
-    firewalls = [*_firewalls(desired_of(loaded), held, plans)]
+    if options.island:
+        firewalls = [*_as_island(loaded, options.island, held)]
+    else:
+        firewalls = [*_firewalls(desired_of(loaded), held, plans)]
     reading = read(
         options.files,
         ReadOptions(
@@ -281,6 +286,49 @@ def _firewalls(
             )
         except SegctlError as error:
             yield replace(found, why=str(error))
+
+
+def _as_island(loaded: Loaded, name: str, held: _Held) -> Iterator[Firewall]:
+    """Yield every firewall as it would be while a zone or a site is an island.
+
+    Raises:
+        ContainmentError: no island of this name is declared.
+    """
+    from segctl.fleet.legs import declared_of
+    from segctl.model.filled import Filled
+    from segctl.observe.replay import Firewall
+    from segctl.operations.island import declared_island
+    from segctl.planning.containing import unprepared
+    from segctl.planning.islands import cut_of, firewalls_of
+    from segctl.providers.base import provider
+
+    island = declared_island(loaded, name)
+    around = {one.name for one in firewalls_of(loaded.site, island, today())[0]}
+    cut = cut_of(loaded.site, island)
+    filled = Filled(what="an island", addresses=cut.texts)
+    for item in desired_of(loaded):
+        speaks = provider(item.device.platform)
+        found = Firewall(device=item.device, provider=speaks)
+        try:
+            live = held.live(item.device, speaks)
+            before = _before(speaks, live)
+            if item.device.name not in around:
+                yield replace(found, before=before, after=before or declared_of(item, live))
+                continue
+            if live is not None and (missing := unprepared(live, cut.group, cut.against)):
+                raise _unprepared(missing)
+            would = before or declared_of(item, live)
+            beyond = replace(would.beyond, contained={island.group: filled})
+            after = replace(would, beyond=beyond)
+            yield replace(found, before=before, after=after, whole=live is not None)
+        except SegctlError as error:
+            yield replace(found, why=str(error))
+
+
+def _unprepared(missing: Sequence[str]) -> SegctlError:
+    from segctl.model.errors import ContainmentError
+
+    return ContainmentError(f"the island is not prepared: {'; '.join(missing)}: run segctl apply")
 
 
 def _before(speaks: Provider, live: Live | None) -> Reading | None:

@@ -86,10 +86,12 @@ def threats(common: CommonOptions, options: TrafficOptions, progress: Progress) 
     """
     from segctl.observe.threats import threatened
     from segctl.operations.audit import HistoryOptions, applies
+    from segctl.compiler.naming import CONTAINED
     from segctl.planning.containments import standing
 
     now = datetime.fromtimestamp(options.now, UTC)
-    contained = standing(applies(HistoryOptions()).chain.entries, now)
+    held = standing(applies(HistoryOptions()).chain.entries, now)
+    contained = tuple(one for one in held if one.group == CONTAINED)  # an island is nobody's fault
     loaded, reading, standings = _seen(common, options, progress)
     with closing(reading.groups):
         found = threatened(reading.groups, standings, loaded.site.conduits)

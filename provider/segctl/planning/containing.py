@@ -17,7 +17,7 @@ from segctl.analysis.compare import zones as zones_of
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import Box, Space, TooComplexError, addresses
 from segctl.compiler import naming
-from segctl.model.addresses import interval_text
+from segctl.model.addresses import EVERYTHING, covers, interval_text
 from segctl.model.errors import DeviceError
 from segctl.model.policy import ANY, AddressGroup, Service, resolver
 from segctl.providers.base import reading
@@ -40,18 +40,36 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Who is to be contained, for how long, and what is noted of it."""
+class Cut:
+    """Who is cut off by being in a group, and from whom: by default from everybody."""
 
     parts: tuple[Interval, ...]
-    note: ContainedNote
-    seconds: int
-    persistent: bool = True
+    group: str = naming.CONTAINED
+    against: tuple[Interval, ...] = EVERYTHING
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The addresses as devices list them."""
         return tuple(interval_text(part) for part in self.parts)
+
+    @property
+    def region(self) -> Space:
+        """The packets that are to be cut, in both directions."""
+        own, other = addresses(self.parts), addresses(self.against)
+        return Space((Box(source=own, destination=other), Box(source=other, destination=own)))
+
+    def crossed(self, own: Host, other: Host) -> bool:
+        """Whether what passes between two addresses is to be cut."""
+        return _within(own, self.parts) and _within(other, self.against)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Cut):
+    """Who is to be cut off, for how long, and what is noted of it."""
+
+    note: ContainedNote
+    seconds: int
+    persistent: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,38 +129,49 @@ def _within(host: Host, parts: Iterable[Interval]) -> bool:
     )
 
 
-def unprepared(live: Live) -> tuple[str, ...]:
-    """Return what a device lacks to contain anybody; each as a sentence."""
+def unprepared(
+    live: Live, group: str = naming.CONTAINED, against: tuple[Interval, ...] = EVERYTHING
+) -> tuple[str, ...]:
+    """Return what a device lacks to cut the members of a group off; each as a sentence.
+
+    Args:
+        live: the device.
+        group: of those who are contained, or of an island.
+        against: whom the rules have to cut them off from.
+    """
     held = {rule.name: rule for rule in live.policy.rules}
+    resolve = resolver(live.policy)
+
+    def denies(rule: Rule | None, side: str) -> bool:
+        if rule is None or rule.disabled or rule.action == "allow" or rule.extras:
+            return False
+        sides = (rule.sources, rule.destinations)
+        asked, other = sides if side == "source" else reversed(sides)
+        wide = all(ANY in names for names in (rule.from_zones, rule.to_zones, rule.services))
+        plain = not (rule.negate_source or rule.negate_destination or rule.schedule)
+        whole = covers(resolve(other), against)
+        return wide and plain and whole and group in asked and ANY in rule.applications
+
     found = [
         f"rule {name} is not there, or does not deny"
-        for name, side in naming.CONTAINING_RULES.items()
-        if not _denies(held.get(name), side)
+        for name, side in naming.denying_rules(group).items()
+        if not denies(held.get(name), side)
     ]
-    if not any(group.contained for group in live.policy[AddressGroup]):
-        found.append(f"group {naming.CONTAINED} is not there")
+    if not any(one.contained and one.name == group for one in live.policy[AddressGroup]):
+        found.append(f"group {group} is not there")
     return tuple(found)
 
 
-def _denies(rule: Rule | None, side: str) -> bool:
-    if rule is None or rule.disabled or rule.action == "allow" or rule.extras:
-        return False
-    sides = (rule.sources, rule.destinations)
-    asked, other = sides if side == "source" else reversed(sides)
-    wide = all(ANY in names for names in (rule.from_zones, rule.to_zones, other, rule.services))
-    plain = not (rule.negate_source or rule.negate_destination or rule.schedule)
-    return wide and plain and naming.CONTAINED in asked and ANY in rule.applications
-
-
 def sessions_of(
-    cell: Cell, parts: Iterable[Interval], surviving: Surviving
+    cell: Cell, cut: Cut, surviving: Surviving
 ) -> tuple[list[LiveSession], list[LiveSession]]:
-    """Return the open sessions of addresses: those that are to end, and those that go on.
+    """Return the open sessions that are to be cut: those that are to end, and those that go on.
 
     Raises:
         DeviceError: the device does not list them.
     """
-    found = dict.fromkeys(one for part in parts for one in cell.sessions(part))
+    listed = dict.fromkeys(one for part in cut.parts for one in cell.sessions(part))
+    found = [one for one in listed if cut.crossed(*one.ends) or cut.crossed(*one.ends[::-1])]
     ending = [one for one in found if not surviving.keeps(one)]
     return ending, [one for one in found if surviving.keeps(one)]
 
@@ -165,7 +194,7 @@ def contain(
         pause: waits a number of seconds.
     """
     surviving = Surviving(live.policy)
-    cells = session.cells()
+    cells = session.cells(order.group)
     begun = [_registered(cell, order, progress) for cell in cells]
     for cell, (done, refused) in zip(cells, begun, strict=True):
         try:
@@ -214,6 +243,13 @@ def _lasts(held: Held, order: Order) -> bool:
     return held.note.id == order.note.id or held.note.until >= order.note.until
 
 
+def _already(group: str, held: Held) -> str:
+    label = naming.island_label(group)
+    if label:
+        return f"part of island {label} already, {held.words}: end it first"
+    return f"contained already, {held.words}: release it first"
+
+
 def _read_back(cell: Cell, order: Order, done: Contained, pause: Callable[[float], None]) -> None:
     """Verify that addresses are registered, in the group, which may take a moment, and last.
 
@@ -232,9 +268,9 @@ def _read_back(cell: Cell, order: Order, done: Contained, pause: Callable[[float
         if text not in held:
             done.open.append(f"{text} is not registered, whatever it answered")
         elif not held[text].enforced:
-            done.open.append(f"{text} is registered and not in the group {naming.CONTAINED}")
+            done.open.append(f"{text} is registered and not in the group {order.group}")
         if text in held and not _lasts(held[text], order):
-            done.open.append(f"{text} is contained already, {held[text].words}: release it first")
+            done.open.append(f"{text} is {_already(order.group, held[text])}")
 
 
 def _end_sessions(
@@ -249,13 +285,13 @@ def _end_sessions(
         _nothing_passes(cell, order, surviving, done)
         return
     progress("ending sessions")
-    ending, _ = sessions_of(cell, order.parts, surviving)
+    ending, _ = sessions_of(cell, order, surviving)
     for one in ending:
         try:
             cell.end(one)
         except ValueError:
             done.open.append(f"session {one} cannot be told from others, and is left open")
-    left, kept = sessions_of(cell, order.parts, surviving)
+    left, kept = sessions_of(cell, order, surviving)
     done.ended, done.kept = len(ending) - len(left), len(kept)
     done.open += [f"session {one} is still open" for one in left[:_SHOWN]]
     if len(left) > _SHOWN:
@@ -265,7 +301,7 @@ def _end_sessions(
 def _nothing_passes(cell: Cell, order: Order, surviving: Surviving, done: Contained) -> None:
     """Say what a table of sessions still lists, where the rules let no packet of it pass."""
     try:
-        ending, kept = sessions_of(cell, order.parts, surviving)
+        ending, kept = sessions_of(cell, order, surviving)
     except DeviceError as error:
         done.notes.append(f"{error.message}; nothing of them passes: it judges every packet")
         return
@@ -277,12 +313,14 @@ def _nothing_passes(cell: Cell, order: Order, surviving: Surviving, done: Contai
         )
 
 
-def let_go(session: Containing, addresses: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Let addresses go on a device or every member of a pair.
+def let_go(
+    session: Containing, addresses: Sequence[str], group: str = naming.CONTAINED
+) -> list[tuple[str, str, str]]:
+    """Let members of a group go on a device or every member of a pair.
 
     Return what is left: the member, an address that is still contained, or why it cannot be told.
     """
-    cells = session.cells()
+    cells = session.cells(group)
     for cell in cells:
         with suppress(DeviceError):  # whether it is done, only reading back tells
             cell.release(addresses)
@@ -297,16 +335,15 @@ def let_go(session: Containing, addresses: Sequence[str]) -> list[tuple[str, str
     return left
 
 
-def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> tuple[str, ...]:
-    """Return what a device still permits of addresses, or may, besides the flows that go on.
+def still_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
+    """Return what a device still permits, or may, of what is to be cut; flows that go on apart.
 
     Everything it enforces counts: rules of others and of its manager that stand above ours, too,
     and what is beside all rules, or cannot be read.
     """
     held = reading(provider, live, contained=True)
     surviving = Surviving(live.policy).names
-    numbers = addresses(parts)
-    region = Space((Box(source=numbers), Box(destination=numbers)))
+    region = cut.region
     beside = (one.message for one in live.findings if one.kind in (BYPASS, UNREAD))
     found: dict[str, None] = dict.fromkeys(beside)
     for enter, leave in product(zones_of(held, held), repeat=2):
@@ -320,4 +357,28 @@ def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> 
         if left:
             rule = next(chain.meeting(left.example())).rule
             found.setdefault(f"{rule} may still permit it, from {enter} to {leave}")
+    return tuple(found)
+
+
+def no_longer_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
+    """Return the flows that should go on, and do not since others are cut off.
+
+    What passes while nobody is cut off has to pass now, too, as far as it is of their rules.
+    """
+    before, after = reading(provider, live), reading(provider, live, contained=True)
+    region, surviving = cut.region, Surviving(live.policy).names
+    found: dict[str, None] = {}
+    for enter, leave in product(zones_of(before, after), repeat=2):
+        chain, now = before.between(enter, leave), after.between(enter, leave)
+        for match in chain:
+            if match.rule not in surviving or not match.can:
+                continue
+            try:
+                kept = permitted(chain, Space(match.can.boxes)).sure & region
+                lost = kept - permitted(now, region).can
+            except TooComplexError as error:
+                found.setdefault(f"whether {match.rule} still passes cannot be told: {error}")
+                continue
+            if lost:
+                found.setdefault(f"{match.rule} is to go on, and no longer passes everywhere")
     return tuple(found)

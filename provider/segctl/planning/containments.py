@@ -6,10 +6,11 @@ that asked may be gone, and a device may have lost its list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from segctl.compiler import naming
 from segctl.system import chain
 from segctl.system.inert import printable
 
@@ -25,7 +26,10 @@ _TEXT_MOST: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A containment that holds: of whom, on which firewalls, until when, by whom and why."""
+    """A containment that holds: of whom, on which firewalls, until when, by whom and why.
+
+    An island has a `group` of its own, and is cut off only from the addresses `against` it.
+    """
 
     id: str
     name: str
@@ -35,6 +39,8 @@ class Standing:
     by: str
     reason: str
     persistent: bool = True
+    group: str = naming.CONTAINED
+    against: tuple[str, ...] = ()
 
 
 def began(path: Path, wanted: Standing) -> None:
@@ -55,6 +61,7 @@ def began(path: Path, wanted: Standing) -> None:
             "by": wanted.by,
             "reason": printable(wanted.reason)[:_TEXT_MOST],
             "persistent": wanted.persistent,
+            **_of_island(wanted.group, wanted.against),
         },
     )
 
@@ -69,14 +76,28 @@ def ended(path: Path, containment: str, still_open: Sequence[str]) -> None:
     _add(path, {"event": ENDED, "containment": containment, "open": texts})
 
 
-def released(path: Path, addresses: Sequence[str], by: str, reason: str) -> None:
-    """Record that addresses are about to be let go.
+def _of_island(group: str, against: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what an entry says besides, where it is not of those who are contained."""
+    if group == naming.CONTAINED:
+        return {}
+    return {"group": group, **({"against": list(against)} if against else {})}
+
+
+def released(
+    path: Path,
+    addresses: Sequence[str],
+    by: str,
+    reason: str,
+    group: str = naming.CONTAINED,
+) -> None:
+    """Record that members of a group are about to be let go.
 
     Raises:
         JournalError: it cannot be recorded; they must not be let go.
     """
     text = printable(reason)[:_TEXT_MOST]
-    _add(path, {"event": RELEASE, "addresses": list(addresses), "by": by, "reason": text})
+    entry = {"event": RELEASE, "addresses": list(addresses), "by": by, "reason": text}
+    _add(path, {**entry, **_of_island(group)})
 
 
 def _add(path: Path, entry: Mapping[str, Any]) -> None:
@@ -95,11 +116,11 @@ def standing(entries: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Stand
         if event == CONTAIN and (one := _standing(entry)) is not None:
             found[one.id] = one
         elif event == RELEASE:
-            gone = set(_texts(entry, "addresses"))
+            gone, group = set(_texts(entry, "addresses")), _group(entry)
             found = {
                 name: kept
                 for name, one in found.items()
-                if (kept := _without(one, gone)) is not None
+                if (kept := one if one.group != group else _without(one, gone)) is not None
             }
     return tuple(one for one in found.values() if one.until > now)
 
@@ -108,16 +129,7 @@ def _without(one: Standing, gone: set[str]) -> Standing | None:
     left = tuple(text for text in one.addresses if text not in gone)
     if not left:
         return None
-    return Standing(
-        id=one.id,
-        name=one.name,
-        addresses=left,
-        devices=one.devices,
-        until=one.until,
-        by=one.by,
-        reason=one.reason,
-        persistent=one.persistent,
-    )
+    return replace(one, addresses=left)
 
 
 def _standing(entry: Mapping[str, Any]) -> Standing | None:
@@ -136,7 +148,13 @@ def _standing(entry: Mapping[str, Any]) -> Standing | None:
         by=str(entry.get("by", "")),
         reason=str(entry.get("reason", "")),
         persistent=entry.get("persistent") is not False,
+        group=_group(entry),
+        against=_texts(entry, "against"),
     )
+
+
+def _group(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("group") or naming.CONTAINED)
 
 
 def _texts(entry: Mapping[str, Any], name: str) -> tuple[str, ...]:

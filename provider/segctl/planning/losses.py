@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.errors import Problem
 from segctl.model.policy import AddressGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.filled import Filled
@@ -75,16 +76,21 @@ def _new_names(changes: Iterable[Change]) -> dict[str, str]:
     }
 
 
-def let_go(contained: Filled | None, wanted: Policy) -> Iterator[Problem]:
-    """Say who is contained on a device and will not be, since nothing prepares it any more."""
-    if contained is None or any(group.contained for group in wanted[AddressGroup]):
-        return
-    who = contained.addresses
-    if who:
+def let_go(contained: Mapping[str, Filled], wanted: Policy) -> Iterator[Problem]:
+    """Say who is cut off on a device and will not be, since nothing prepares it any more."""
+    prepared = {group.name for group in wanted[AddressGroup] if group.contained}
+    for group, held in contained.items():
+        who = held.addresses
+        if group in prepared or not who:
+            continue
+        label = naming.island_label(group)
         more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
+        whom = f"ends island {label}" if label else "lets go who is contained"
         yield Problem(
-            message=f"this lets go who is contained: {', '.join(who[:_SHOWN])}{more}",
-            hint="declare segctl_containment until nobody is contained",
+            message=f"this {whom}: {', '.join(who[:_SHOWN])}{more}",
+            hint="declare segctl_containment.islands until it is no longer one"
+            if label
+            else "declare segctl_containment until nobody is contained",
             severity="warning",
         )
 

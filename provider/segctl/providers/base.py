@@ -165,8 +165,8 @@ class Live:
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     #: what objects of addresses held when it was read that it fills by itself, by name
     filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
-    #: who was contained when it was read; None where nothing is prepared for that
-    contained: Filled | None = None
+    #: by group that is prepared for that, who was cut off when it was read
+    contained: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
     #: whether rules with wildcard addresses that overlap match in their order, not the narrowest
     in_order: bool = False
     #: packets that it takes for one application without looking, in its order

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
+from segctl.compiler import naming
 from segctl.model.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.compiler.naming import ContainedNote
     from segctl.model.addresses import Interval
@@ -41,8 +42,27 @@ class Held:
         return self.note.words if self.note else "by somebody else, until when is not known"
 
 
-def contained_note(held: Held) -> Problem:
-    """Say of an address that it is contained until when, by whom and why; that is no drift."""
+def contained_notes(group: str, members: Iterable[Held]) -> Iterator[Problem]:
+    """Say who is cut off until when, by whom and why; that is no drift.
+
+    Of those who are contained each address counts, of an island the first one speaks for all.
+    """
+    label = naming.island_label(group)
+    if not label:
+        yield from map(_contained_note, members)
+        return
+    every = list(members)
+    if every:
+        yield Problem(
+            message=f"{label} is an island {every[0].words}",
+            hint="segctl island end ends it",
+            severity="note",
+            kind=CONTAINED,
+            subject=label,
+        )
+
+
+def _contained_note(held: Held) -> Problem:
     return Problem(
         message=f"{held.address} is contained {held.words}",
         hint="segctl contain release ends it",
@@ -136,6 +156,10 @@ class Cell(Protocol):
 class Containing(Protocol):
     """A session with a device that can contain; to change anything it must not be read-only."""
 
-    def cells(self) -> Sequence[Cell]:
-        """Return the device, or every member of a pair, also those that may not answer."""
+    def cells(self, group: str = naming.CONTAINED) -> Sequence[Cell]:
+        """Return the device, or every member of a pair, also those that may not answer.
+
+        What they tell and do is about the members of one group, of those who are contained or of
+        an island.
+        """
         ...

@@ -27,6 +27,12 @@ NOTHING = "cannot_tell"
 _SHOWN = 20
 #: So many in a report.
 _REPORTED = 200
+#: Under what it is replayed: what would be enforced, and in a few words.
+_UNDER = {
+    "plan": ("what the plan makes", "the plan"),
+    "declared": ("what is declared", "what is declared"),
+    "island": ("what holds while it is an island", "the island"),
+}
 _STILL = ("still_allowed", "still_dropped")
 _LISTED = ("newly_dropped", "newly_allowed", "cannot_tell")
 
@@ -45,7 +51,7 @@ def replay_json(
         coverage: what the records can show.
         replay: what would become of them.
         refused: why firewalls cannot be asked, by name.
-        under: under what they were replayed: ``declared`` or ``plan``.
+        under: under what they were replayed: ``declared``, ``plan`` or ``island``.
         calibration: how far devices were asked what they do.
     """
     document: dict[str, Any] = {
@@ -129,7 +135,7 @@ def replay_text(document: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a replay; what the records can show comes first."""
     yield from coverage_text(document["coverage"])
     yield Line()
-    under = "what the plan makes" if document["under"] == "plan" else "what is declared"
+    under = _UNDER[document["under"]][0]
     yield Line(text=f"Under {under}", style="bold")
     for fate, (words, style) in FATE_WORDS.items():
         one = document["fates"][fate]
@@ -252,7 +258,7 @@ def replay_report(
 def _headline(document: Mapping[str, Any]) -> str:
     if "error" in document:
         return f"Replay: {document['error']['message']}"
-    under = "the plan" if document["under"] == "plan" else "what is declared"
+    under = _UNDER[document["under"]][1]
     if not differs(document):
         return f"Replay: nothing changes under {under} for the traffic that was seen"
     said = ", ".join(

@@ -17,6 +17,8 @@ LONGEST = 1023
 CLOSING_DESCRIPTION = "nothing else passes between these zones"
 #: Of the rules that contain.
 CONTAINING_DESCRIPTION = "denies whoever segctl contain has put into its group"
+#: Of the rules that cut an island off.
+ISLAND_DESCRIPTION = "denies what passes between an island and what is above it, while it is one"
 _CUT = "…"
 
 _MARK = re.compile(r"\[segctl(?: conduit=(\S+) flow=(\S+))?(?: essential=(\w*))?\] ?")

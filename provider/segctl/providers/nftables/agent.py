@@ -83,8 +83,8 @@ say needs needs
 say forwarding forwarding
 """
 
-#: A set of who is contained in a listing, as two patterns of sed.
-_TIMED = "/^[[:space:]]set contained[46][_a-z]* {/,/^[[:space:]]}/"
+#: A set of who is cut off in a listing, as two patterns of sed.
+_TIMED = f"/^[[:space:]]set {names.TIMED} {{/,/^[[:space:]]}}/"
 _NEW, _OLD = f"{BOOT_FOLDER}/.segctl.nft.tmp", f"{BOOT_FOLDER}/.segctl.nft.old"
 
 PROGRAM = rf"""
@@ -108,16 +108,15 @@ without() {{ sed "/^[[:space:]]set $1 {{/,/^[[:space:]]}}/d"; }}
 emptied() {{ sed -e '{_TIMED}s/^[[:space:]][[:space:]]elements = .*//' \
   -e '{_TIMED}s/^[[:space:]][[:space:]][[:space:]].*//'; }}
 # who is contained now, with the time that is left, for each set that file $1 makes
-members() {{ for s in {" ".join(names.CONTAINED_SETS)}; do
-  if grep -q "set \($T \)*$s {{" "$1"; then
-    if M=$($N list set $T $s 2>&1); then
-      printf '%s\n' "$M" | sed -n -e "s/^[[:space:]][[:space:]]elements = /add element $T $s /p" \
-        -e '/^[[:space:]][[:space:]][[:space:]]/p' | sed 's/ expires 0s/ expires 1ms/g'
-    else case $M in *"{ABSENT}"*) ;; *) echo "$M" >&2; return 1;; esac; fi
-  fi
+timed() {{ sed -n "s/^.*set \($T \)*{names.TIMED} {{.*/\2/p" | sort -u; }}
+members() {{ for s in $(timed < "$1"); do
+  if M=$($N list set $T $s 2>&1); then
+    printf '%s\n' "$M" | sed -n -e "s/^[[:space:]][[:space:]]elements = /add element $T $s /p" \
+      -e '/^[[:space:]][[:space:]][[:space:]]/p' | sed 's/ expires 0s/ expires 1ms/g'
+  else case $M in *"{ABSENT}"*) ;; *) echo "$M" >&2; return 1;; esac; fi
 done; }}
 # say that the table in file $1, which comes back, has no set for who is contained now
-freed() {{ for s in {" ".join(names.CONTAINED_SETS)}; do
+freed() {{ for s in $($N list table $T 2>/dev/null | timed); do
   if ! grep -q "set $s {{" "$1" && $N list set $T $s 2>/dev/null | grep -q " = {{ "; then
     echo "{FREED}" >&2
     return

@@ -21,10 +21,12 @@ effect.
     era_A/B      the same for errors about answers
     rule_NAME    counts, logs, marks the connection, and permits or judges the function
 
-Whoever is contained meets none of this, but in ``forward`` before all else:
+Whoever is contained meets none of this, but in ``forward`` before all else; so does what passes
+between an island and what is above it:
 
     forward      from or to an address of @contained4 …: goto rule_segctl.contained-source, or
-                 rule_segctl.contained-destination
+                 rule_segctl.contained-destination; between @island4_NAME and the addresses above:
+                 goto rule_segctl.island-out.NAME, or rule_segctl.island-in.NAME
     rule_segctl.contained-source
                  iifname . oifname vmap @kept, counts, logs, drops
     keep_A/B     packets from A to B, as in pair_A/B, of the rules that go on only: keepout_A/B and
@@ -56,13 +58,8 @@ ADDRESS_SETS = {
     6: ("type ipv6_addr; flags interval;", "typeof ip6 saddr; flags interval;"),
 }
 FAMILIES = {4: "ip", 6: "ip6"}
-#: The same for sets of who is contained: single addresses, and networks.
+#: Flags of a set of who is cut off: of single addresses, and of networks.
 _TIMED = ("flags timeout;", "flags interval, timeout;")
-CONTAINED_SETS = {
-    name: (f"type ipv{version}_addr; {flags}", f"typeof {FAMILIES[version]} saddr; {flags}")
-    for version, found in names.CONTAINED.items()
-    for name, flags in zip(found, _TIMED, strict=True)
-}
 #: What the names of chains begin with that hold for who is contained.
 KEEP = "keep"
 _PORT_PAIR = ("type ifname . ifname : verdict;", "typeof iifname . oifname : verdict;")
@@ -135,14 +132,14 @@ def assemble(
 ) -> Table:
     """Return the table of these chains, plus everything that is the same in all formats."""
     all_chains = {**chains, **dict(_inside(policy))}
+    groups = {group.name: group.members for group in policy[AddressGroup]}
     all_chains[names.FORWARD] = (
-        *_held(policy.rules),
+        *_held(policy.rules, groups, given),
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),
         Line(f"oifname @{names.ZONED} goto {names.DENY}"),
     )
     all_chains[names.DENY] = tuple(_deny(policy[DefaultRule]))
-    groups = {group.name: group.members for group in policy[AddressGroup]}
     crossing = crossings(by_pair(policy.rules))
     sets = {item.name: item for item in (*_sets(policy, groups, crossing, given), *maps)}
     sets |= {item.name: item for item in _timed(policy)}
@@ -395,13 +392,25 @@ def _leading(
             yield f"{KEEP}{name}", lines
 
 
-def _held(rules: Iterable[Rule]) -> Iterator[Line]:
-    """Yield the lines that no packet from or to who is contained gets past."""
+def _held(
+    rules: Iterable[Rule], groups: Mapping[str, Sequence[str]], given: Names
+) -> Iterator[Line]:
+    """Yield the lines that no packet from or to who is cut off gets past.
+
+    Those who are contained are cut off from everybody, an island from a group of addresses.
+    """
     for rule in filter(contains, rules):
-        side = "saddr" if rule.name == naming.CONTAINED_SOURCE else "daddr"
-        for version, found in names.CONTAINED.items():
+        group, side = naming.denied_group(rule.name) or ("", "")
+        own, other = ("saddr", "daddr") if side == "source" else ("daddr", "saddr")
+        (against,) = rule.destinations if side == "source" else rule.sources
+        for version, found in names.timed_sets(group).items():
+            word, rest = FAMILIES[version], ""
+            if against != ANY and not members(groups, against, version):
+                continue
+            if against != ANY:
+                rest = f"{word} {other} @{given.set(version, against)} "
             for name in found:
-                yield Line(f"{FAMILIES[version]} {side} @{name} goto rule_{rule.name}")
+                yield Line(f"{word} {own} @{name} {rest}goto rule_{rule.name}")
 
 
 def _contained(rules: Iterable[Rule], *, kept: bool) -> Iterator[tuple[str, tuple[Line, ...]]]:
@@ -422,11 +431,19 @@ def _contained(rules: Iterable[Rule], *, kept: bool) -> Iterator[tuple[str, tupl
 
 
 def _timed(policy: Policy) -> Iterator[Set]:
-    """Yield the sets of who is contained, and the map to the flows that go on for them."""
-    if not any(map(contains, policy.rules)):
+    """Yield the sets of who is cut off, and the map to the flows that go on for them."""
+    denied = (naming.denied_group(rule.name) for rule in policy.rules if contains(rule))
+    cut = dict.fromkeys(found[0] for found in denied if found is not None)
+    if not cut:
         return
-    for name, (declaration, made) in CONTAINED_SETS.items():
-        yield Set(name=name, declaration=declaration, made=made)
+    for group in cut:
+        for version, sets in names.timed_sets(group).items():
+            for name, flag in zip(sets, _TIMED[-len(sets) :], strict=True):
+                yield Set(
+                    name=name,
+                    declaration=f"type ipv{version}_addr; {flag}",
+                    made=f"typeof {FAMILIES[version]} saddr; {flag}",
+                )
     kept = crossings(by_pair(rule for rule in policy.rules if rule.leading))
     if kept:
         yield _by_ports(names.KEPT, policy, f"jump {KEEP}_", kept)

@@ -41,39 +41,44 @@ _LINE: Final = re.compile(
 )
 
 
-def set_of(address: str) -> str:
-    """Return the set that takes an address or a network."""
+def set_of(address: str, group: str = naming.CONTAINED) -> str:
+    """Return the set of a group that takes an address or a network."""
     version, first, last = interval(address)
-    return names.CONTAINED[version][first != last]
+    found = names.timed_sets(group)[version]
+    return found[-1] if first != last else found[0]
 
 
-def members(listing: str) -> tuple[Held, ...]:
-    """Return who is in the sets of a listing.
+def members(listing: str, group: str = naming.CONTAINED) -> tuple[Held, ...]:
+    """Return who is in the sets of a group in a listing.
 
     Raises:
         ValueError: it is not a listing.
     """
     with shaped():
         return tuple(
-            _member(element)
+            _member(element, group)
             for kind, values in entries(listing)
-            if kind == "set" and values["name"] in names.CONTAINED_SETS
+            if kind == "set" and values["name"] in _sets(group)
             for element in cast("list[Any]", values.get("elem", []))
         )
 
 
-def _member(element: Any) -> Held:
+def _sets(group: str) -> tuple[str, ...]:
+    return tuple(name for found in names.timed_sets(group).values() for name in found)
+
+
+def _member(element: Any, group: str) -> Held:
     inner: Mapping[str, Any] = {"val": element}
     if isinstance(element, dict) and "elem" in element:
         inner = cast("dict[str, Any]", element)["elem"]
     return Held(
         address=interval_text(interval(address_key(inner["val"]))),
-        note=naming.decode_contained(str(inner.get("comment", ""))),
+        note=naming.decode_contained(str(inner.get("comment", "")), group),
         enforced=True,
     )
 
 
-def added(address: str, note: ContainedNote, seconds: int) -> str:
+def added(address: str, note: ContainedNote, seconds: int, group: str = naming.CONTAINED) -> str:
     """Return the command that contains an address that is not contained yet.
 
     Raises:
@@ -81,9 +86,9 @@ def added(address: str, note: ContainedNote, seconds: int) -> str:
     """
     if not 0 < seconds <= LONGEST:
         raise ValueError(seconds)
-    comment = naming.encode_contained(note)
+    comment = naming.encode_contained(note, group)
     return (
-        f"create element {names.TABLE} {set_of(address)} "
+        f"create element {names.TABLE} {set_of(address, group)} "
         f'{{ {address} timeout {seconds}s comment "{comment}" }}\n'
     )
 
@@ -96,6 +101,7 @@ class HostCell:
     shown: Callable[[str], Answer]
     write: Callable[[str], Answer]
     failed: Callable[[str, Answer], DeviceError]
+    group: str = naming.CONTAINED
 
     @property
     def judges_all(self) -> bool:
@@ -109,7 +115,7 @@ class HostCell:
             DeviceError: a set is not there, or its listing is not understood.
         """
         found: list[Held] = []
-        for name in names.CONTAINED_SETS:
+        for name in _sets(self.group):
             answer = self.shown(f"/usr/sbin/nft -j list set {names.TABLE} {name}")
             if answer.code != 0 and agent.ABSENT in answer.err:
                 message = "nothing is prepared there to contain anybody: run segctl apply"
@@ -117,7 +123,7 @@ class HostCell:
             if answer.code != 0:
                 raise self.failed(f"listing set {name}", answer)
             try:
-                found += members(answer.out)
+                found += members(answer.out, self.group)
             except ValueError as error:
                 message = f"its listing of set {name} is not understood"
                 raise ParseError(self.name, message) from error
@@ -132,7 +138,7 @@ class HostCell:
     ) -> None:
         """Put addresses into their sets, all or none; after a restart they are not there."""
         del persistent
-        answer = self.write("".join(added(one, note, seconds) for one in addresses))
+        answer = self.write("".join(added(one, note, seconds, self.group) for one in addresses))
         if answer.code != 0 and ("overlaps" in answer.err or "File exists" in answer.err):
             raise ApplyError(
                 self.name,
@@ -146,9 +152,8 @@ class HostCell:
         """Take addresses out of their sets; those that somebody else put there stay."""
         for one in self.held():
             if one.note is not None and one.address in addresses:
-                answer = self.write(
-                    f"delete element {names.TABLE} {set_of(one.address)} {{ {one.address} }}\n"
-                )
+                where = f"{names.TABLE} {set_of(one.address, self.group)}"
+                answer = self.write(f"delete element {where} {{ {one.address} }}\n")
                 if answer.code != 0 and not any(word in answer.err for word in _GONE):
                     raise self.failed("releasing", answer)
 

@@ -136,10 +136,7 @@ class _Fitter:
             inside = inside_rule(name, rule.from_zones[0], self.log_setting)
             return replace(inside, renamed_from=_former(rule))
         if rule.leading and rule.action != "allow":
-            group = AddressGroup(name=naming.CONTAINED, members=(), contained=True)
-            self.groups[group.name] = group
-            setting = self._log_setting(rule.log_setting)
-            return containing_rule(name, log=rule.log, setting=setting)
+            return self._containing(rule, name, where)
         self._refuse(rule, where)
         applications, services = self._services_of(rule, where)
         return Rule(
@@ -159,6 +156,18 @@ class _Fitter:
             ),
             essential=rule.essential,
             renamed_from=_former(rule),
+        )
+
+    def _containing(self, rule: DeclaredRule, name: str, where: str) -> Rule:
+        """Return a rule that cuts off whoever is in a group of those who are."""
+        group, side = naming.denied_group(name) or (naming.CONTAINED, "source")
+        self.groups[group] = AddressGroup(name=group, members=(), contained=True)
+        others = rule.destinations if side == "source" else rule.sources
+        return containing_rule(
+            name,
+            against=ANY if ANY in others else self._group(others, where),
+            log=rule.log,
+            setting=self._log_setting(rule.log_setting),
         )
 
     def _refuse(self, rule: DeclaredRule, where: str) -> None:

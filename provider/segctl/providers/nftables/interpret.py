@@ -44,6 +44,9 @@ _FORMER_LINE = re.compile(
     r"(?:(?P<protocol>tcp|udp) dport (?:\{ (?P<list>[0-9, ]+) \}|(?P<ports>[0-9]+(?:-[0-9]+)?))"
     r"|(?:icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
 )
+_CUT = re.compile(
+    r"ip6? [sd]addr @(?P<first>\S+) ip6? [sd]addr @(?P<second>\S+) goto rule_(?P<rule>\S+)"
+)
 _MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000(?: accept)?")
 _LOG = re.compile(r'log prefix "[^"]*"(?: group ([0-9]+))?')
 _INSIDE = re.compile(r'counter name "rule_(\S+)" goto deny')
@@ -278,25 +281,45 @@ def inside_rule(name: str, zone: str, log_setting: str) -> Rule:
 
 
 def _containing(table: Table, reachable: frozenset[str]) -> Iterator[Rule]:
-    for name in naming.CONTAINING_RULES:
-        if f"rule_{name}" in reachable:
-            lines = table.chains[f"rule_{name}"].lines
-            log = next((m for line in lines if (m := _LOG.search(line.text))), None)
-            yield containing_rule(
-                name, log=log is not None, setting=_setting(log[1]) if log else ""
-            )
+    for chain in sorted(reachable):
+        kind, _, name = chain.partition("_")
+        if kind != "rule" or naming.denied_group(name) is None:
+            continue
+        lines = table.chains[chain].lines
+        log = next((m for line in lines if (m := _LOG.search(line.text))), None)
+        yield containing_rule(
+            name,
+            against=_against(table, name),
+            log=log is not None,
+            setting=_setting(log[1]) if log else "",
+        )
 
 
-def containing_rule(name: str, *, log: bool, setting: str) -> Rule:
-    """Return this platform's rule that denies who is contained, on one side of a packet."""
-    own = (naming.CONTAINED,)
-    source = name == naming.CONTAINED_SOURCE
+def _against(table: Table, rule: str) -> str:
+    """Return the group that a rule cuts others off from, by the lines that lead to it."""
+    for line in table.chains[names.FORWARD].lines if names.FORWARD in table.chains else ():
+        match = _CUT.fullmatch(line.text)
+        if match and match["rule"] == rule:
+            found = (names.split_set(match["first"]), names.split_set(match["second"]))
+            for parts in found:
+                if parts is not None:
+                    return parts[2]
+    return ANY
+
+
+def containing_rule(name: str, *, against: str, log: bool, setting: str) -> Rule:
+    """Return this platform's rule that denies who is in a group, on one side of a packet.
+
+    `against` is the group that they are cut off from, or ``any``.
+    """
+    group, side = naming.denied_group(name) or (naming.CONTAINED, "source")
+    source = side == "source"
     return Rule(
         name=name,
         from_zones=(ANY,),
         to_zones=(ANY,),
-        sources=own if source else (ANY,),
-        destinations=(ANY,) if source else own,
+        sources=(group,) if source else (against,),
+        destinations=(against,) if source else (group,),
         action="drop",
         log=log,
         log_setting=setting,
@@ -306,8 +329,9 @@ def containing_rule(name: str, *, log: bool, setting: str) -> Rule:
 
 def _groups(table: Table, given: Names, rules: Iterable[Rule]) -> Iterator[AddressGroup]:
     used = {name for rule in rules for name in (*rule.sources, *rule.destinations)} - {ANY}
+    cut = {found[0] for rule in rules if (found := naming.denied_group(rule.name))}
     for group in sorted(used):
-        if group == naming.CONTAINED:
+        if group in cut:
             yield AddressGroup(name=group, members=(), contained=True)
             continue
         groups: list[str] = []

@@ -65,7 +65,7 @@ def _read_table(document: str) -> Table:
         elif kind == "rule":
             lines.setdefault(str(values["chain"]), []).append(_line(values))
         elif kind in ("set", "map"):
-            timed = name in names.CONTAINED_SETS  # who is in it is not what the table says
+            timed = names.is_timed(name)  # who is in it is not what the table says
             sets[name] = _set(kind, {**values, "elem": []} if timed else values)
         elif kind == "counter":
             counters[name] = Counter(

@@ -13,6 +13,8 @@ from segctl.compiler import naming
 from segctl.model.errors import UnsupportedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from segctl.model.policy import Rule
 
 TABLE = "inet segctl"
@@ -29,7 +31,10 @@ LOCK_MADE = "typeof meta mark;"
 #: By IP version, the sets of who is contained: single addresses, and networks, which may hold some
 #: of the addresses. Their elements are not policy: each has its own time.
 CONTAINED = {4: ("contained4", "contained4_nets"), 6: ("contained6", "contained6_nets")}
-CONTAINED_SETS = tuple(name for pair in CONTAINED.values() for name in pair)
+#: By IP version, what the name of an island's set begins with; its networks never overlap.
+_ISLANDS = {4: "island4_", 6: "island6_"}
+#: The name of any set of who is cut off, as a basic expression of sed.
+TIMED = r"\(contained[46][_a-z]*\|island[46]_[^ ]*\)"
 #: Map from interfaces to the flows that go on for who is contained.
 KEPT = "kept"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
@@ -111,6 +116,21 @@ def split_set(name: str) -> tuple[int, int, str] | None:
     """Return the IP version, revision and group in an address set's name, or None."""
     match = re.fullmatch(r"a([46])(?:\.([1-9][0-9]*))?_(.+)", name)
     return (int(match[1]), int(match[2] or 0), match[3]) if match else None
+
+
+def timed_sets(group: str) -> Mapping[int, tuple[str, ...]]:
+    """Return the sets of who is in a group of those who are cut off, by IP version."""
+    label = naming.island_label(group)
+    if not label:
+        return CONTAINED
+    return {version: (f"{begin}{label}",) for version, begin in _ISLANDS.items()}
+
+
+def is_timed(name: str) -> bool:
+    """Whether a set is one of those who are cut off."""
+    return name.startswith(tuple(_ISLANDS.values())) or any(
+        name in pair for pair in CONTAINED.values()
+    )
 
 
 def set_name(version: int, revision: int, group: str) -> str:

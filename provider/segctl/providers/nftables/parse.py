@@ -11,7 +11,7 @@ from segctl.model.policy import AddressGroup, FirewallZone, Policy
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
-from segctl.providers.containing import contained_note
+from segctl.providers.containing import contained_notes
 from segctl.providers.nftables import containing, forwarding, functions, names, versions
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
@@ -83,16 +83,17 @@ def _parse(document: bytes) -> NftLive:
             ),
         },
         gates=(*forwarding.gates(host.forwarding or ""), *gates(host)),
-        contained=None
-        if who is None
-        else Filled(what="sets of who is contained", addresses=tuple(one.address for one in who)),
+        contained={
+            group: Filled(what="timed sets", addresses=tuple(one.address for one in members))
+            for group, members in who.items()
+        },
         counts={"rule": len(meaning.policy.rules)},
         findings=(
             *forwarding.findings(host.forwarding or ""),
             *foreign_findings(host),
             *_debris(meaning.debris),
             *loading(host, table),
-            *map(contained_note, who or ()),
+            *(note for group, members in who.items() for note in contained_notes(group, members)),
         ),
         state=replace(
             _state(host),
@@ -134,12 +135,11 @@ def _table(found: Document) -> Table:
     return table
 
 
-def _members(found: Document, policy: Policy) -> tuple[Held, ...] | None:
-    """Return who is contained; None where nothing is prepared for that."""
-    if not any(group.contained for group in policy[AddressGroup]):
-        return None
+def _members(found: Document, policy: Policy) -> dict[str, tuple[Held, ...]]:
+    """Return who is cut off, by group that is prepared for that."""
+    own = [group.name for group in policy[AddressGroup] if group.contained]
     try:
-        return containing.members(found.table)
+        return {group: containing.members(found.table, group) for group in own}
     except ValueError as error:
         raise ParseError(found.host, "who is contained there is not understood") from error
 

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from segctl.compiler import naming
 from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
 from segctl.providers.counting import Counts, Hits
 from segctl.providers.nftables import agent, commands, names, versions, watching
@@ -161,12 +162,20 @@ class NftSession(Pushing):
         told += [] if log is None else [log]
         return [*told, watching.counters(host, self._counters(listing), now)]
 
-    def cells(self) -> Sequence[HostCell]:
+    def cells(self, group: str = naming.CONTAINED) -> Sequence[HostCell]:
         """Return the host, which can contain."""
         if self._clock is None:  # nothing was read yet
             self._sudo = "" if self._part(self._ask(), "uid").strip() == "0" else "sudo -n"
         name = self._target.name
-        return (HostCell(name=name, shown=self._shown, write=self._write_nft, failed=self._failed),)
+        return (
+            HostCell(
+                name=name,
+                shown=self._shown,
+                write=self._write_nft,
+                failed=self._failed,
+                group=group,
+            ),
+        )
 
     def _shown(self, command: str) -> Answer:
         """Return what root gets to see of a command."""

@@ -8,6 +8,7 @@ when is in a tag of ours.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from segctl.compiler import naming
 from segctl.model.errors import ParseError, Problem
 from segctl.model.filled import Filled
 from segctl.model.policy import AddressGroup
-from segctl.providers.containing import CONTAINED, Held, contained_note
+from segctl.providers.containing import CONTAINED, Held, contained_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,35 +24,46 @@ if TYPE_CHECKING:
     from segctl.model.policy import Policy
     from segctl.providers.panos.elements import Element
 
-#: Part of a document: the addresses with our tag; further pages have numbers.
+#: Part of a document: the addresses with the tag of those who are contained.
 PART: Final = "contained"
 PAGE: Final = 500
 #: More pages are not read of one device: nobody contains so many.
 _MOST_PAGES: Final = 40
-_USED: Final = f"<member>{naming.CONTAINED}</member>".encode()
+#: A group of ours that a rule may name, in the text of a configuration.
+_USED: Final = re.compile(
+    rf"<member>({naming.CONTAINED}|{re.escape(naming.ISLAND)}[0-9A-Za-z._-]{{1,63}})</member>".encode()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """An address with our tag; `note` is None where it is not segctl that registered it."""
+    """An address with a tag of ours, and all its tags."""
 
     address: str
-    note: naming.ContainedNote | None = None
     persistent: bool = False
     tags: tuple[str, ...] = ()
 
-    @property
-    def ours(self) -> tuple[str, ...]:
-        """Those of its tags that segctl registers."""
+    def note(self, group: str) -> naming.ContainedNote | None:
+        """Return what is noted of it as a member of a group; None: not by segctl."""
+        notes = [note for tag in self.tags if (note := naming.decode_contained(tag, group))]
+        return max(notes, key=lambda note: note.until, default=None)
+
+    def ours(self, group: str) -> tuple[str, ...]:
+        """Return those of its tags that segctl registers for a group."""
         return tuple(
-            tag for tag in self.tags if tag == naming.CONTAINED or naming.decode_contained(tag)
+            tag for tag in self.tags if tag == group or naming.decode_contained(tag, group)
         )
 
 
-def command(start: int = 1) -> str:
-    """Return the command that shows a page of the addresses with our tag."""
+def part_of(group: str) -> str:
+    """Return the part of a document that lists the addresses with the tag of a group."""
+    return PART if group == naming.CONTAINED else f"{PART} {group}"
+
+
+def command(start: int = 1, group: str = naming.CONTAINED) -> str:
+    """Return the command that shows a page of the addresses with the tag of a group."""
     page = f"<limit>{PAGE}</limit><start-point>{start}</start-point>"
-    tag = f'<tag><entry name="{naming.CONTAINED}"/></tag>'
+    tag = f'<tag><entry name="{group}"/></tag>'
     return f"<show><object><registered-ip>{page}{tag}</registered-ip></object></show>"
 
 
@@ -59,13 +71,15 @@ def ask(
     get: Callable[[Mapping[str, str]], bytes], configured: Iterable[bytes], vsys: str
 ) -> dict[str, bytes]:
     """Return the answers as parts of a document; nothing is asked where nothing is prepared."""
-    if not any(_USED in part for part in configured):
-        return {}
-    return {PART: get({"type": "op", "cmd": command(), "vsys": vsys})}
+    used = {name.decode() for part in configured for name in _USED.findall(part)}
+    return {
+        part_of(group): get({"type": "op", "cmd": command(group=group), "vsys": vsys})
+        for group in sorted(used)
+    }
 
 
-def read(root: Element, name: str) -> tuple[Registered, ...]:
-    """Return the addresses of an answer.
+def read(root: Element, name: str, group: str = naming.CONTAINED) -> tuple[Registered, ...]:
+    """Return the addresses of an answer that have the tag of a group.
 
     Raises:
         ParseError: the answer lists no entries although it is a success, or is an error.
@@ -76,10 +90,12 @@ def read(root: Element, name: str) -> tuple[Registered, ...]:
     if result.find(".//outfile") is not None:
         raise ParseError(name, "it writes registered addresses to a file instead of listing them")
     found = tuple(map(_registered, result.iterfind("entry")))
-    return tuple(one for one in found if naming.CONTAINED in one.tags)
+    return tuple(one for one in found if group in one.tags)
 
 
-def pages(ask_page: Callable[[str], Element], name: str) -> tuple[Registered, ...]:
+def pages(
+    ask_page: Callable[[str], Element], name: str, group: str = naming.CONTAINED
+) -> tuple[Registered, ...]:
     """Return the addresses of all pages, each asked for by its command.
 
     Raises:
@@ -87,8 +103,8 @@ def pages(ask_page: Callable[[str], Element], name: str) -> tuple[Registered, ..
     """
     found: dict[str, Registered] = {}
     for number in range(_MOST_PAGES):
-        page = ask_page(command(number * PAGE + 1))
-        found |= {one.address: one for one in read(page, name)}
+        page = ask_page(command(number * PAGE + 1, group))
+        found |= {one.address: one for one in read(page, name, group)}
         if len(page.findall("result/entry")) < PAGE:
             return tuple(found.values())
     raise ParseError(name, f"it has more than {_MOST_PAGES * PAGE} addresses with our tag")
@@ -98,10 +114,8 @@ def _registered(entry: Element) -> Registered:
     tags = tuple(
         sorted({(member.text or "").strip() for member in entry.iterfind("tag/member")} - {""})
     )
-    notes = [note for tag in tags if (note := naming.decode_contained(tag)) is not None]
     return Registered(
         address=(entry.get("ip") or "").strip(),
-        note=max(notes, key=lambda note: note.until, default=None),
         persistent=entry.get("persistent") == "1",
         tags=tags,
     )
@@ -110,44 +124,52 @@ def _registered(entry: Element) -> Registered:
 # --- in a document -------------------------------------------------------------------------------
 
 
-def held(policy: Policy, filled: dict[str, Filled]) -> Filled | None:
-    """Take who is contained out of what the objects hold that the device fills.
+def held(policy: Policy, filled: dict[str, Filled]) -> dict[str, Filled]:
+    """Take who is in groups of ours, by group, out of what the objects hold that it fills."""
+    own = [group.name for group in policy[AddressGroup] if group.contained]
+    none = Filled(what="", unread="the device was not asked")
+    return {name: filled.pop(name, none) for name in own}
 
-    None where the device has no group of ours for them.
+
+def notes(
+    parts: Mapping[str, Element], name: str, inside: Mapping[str, Filled]
+) -> Iterator[Problem]:
+    """Say who is contained, and what is an island, until when, by whom and why; that is no drift.
+
+    An address that is registered and not in its group is not cut off, which is a warning.
     """
-    own = next((group.name for group in policy[AddressGroup] if group.contained), None)
-    if own is None:
-        return None
-    return filled.pop(own, None) or Filled(what="", unread="the device was not asked")
-
-
-def notes(part: Element | None, name: str, inside: Filled | None) -> Iterator[Problem]:
-    """Say of each address that is contained until when, by whom and why; that is no drift.
-
-    An address that is registered and not in the group is not contained, which is a warning.
-    """
-    if part is None or inside is None:
-        return
-    try:
-        registered = read(part, name)
-    except ParseError as error:
-        yield Problem(
-            message=f"who is contained is not known: {error.message}",
-            kind=CONTAINED,
-            about=("contained", error.message),
-        )
-        return
-    for one in registered:
-        if inside.unread or one.address not in inside.addresses:
-            why = f"which cannot be told: {inside.unread}" if inside.unread else ""
-            words = Held(address=one.address, note=one.note, enforced=False).words
+    for group, filled in inside.items():
+        if (part := parts.get(part_of(group))) is None:
+            continue
+        try:
+            registered = read(part, name, group)
+        except ParseError as error:
             yield Problem(
-                message=f"{one.address} is to be contained {words}, "
-                f"{why or f'and is not in the group {naming.CONTAINED}'}",
-                hint="segctl contain status says more",
-                severity="warning",
-                kind="boot",
-                subject=one.address,
+                message=f"who is in {group} is not known: {error.message}",
+                kind=CONTAINED,
+                about=(CONTAINED, error.message),
             )
             continue
-        yield contained_note(Held(address=one.address, note=one.note, enforced=True))
+        known: dict[bool, list[Held]] = {True: [], False: []}
+        for one in registered:
+            enforced = not filled.unread and one.address in filled.addresses
+            known[enforced].append(
+                Held(address=one.address, note=one.note(group), enforced=enforced)
+            )
+        yield from contained_notes(group, known[True])
+        yield from _not_inside(group, known[False], filled.unread)
+
+
+def _not_inside(group: str, members: Iterable[Held], unread: str) -> Iterator[Problem]:
+    label = naming.island_label(group)
+    command_name = "island" if label else "contain"
+    what = f"is to be part of island {label}" if label else "is to be contained"
+    why = f"which cannot be told: {unread}" if unread else f"and is not in the group {group}"
+    for held in members:
+        yield Problem(
+            message=f"{held.address} {what} {held.words}, {why}",
+            hint=f"segctl {command_name} status says more",
+            severity="warning",
+            kind="boot",
+            subject=held.address,
+        )

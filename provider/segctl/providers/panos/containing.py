@@ -115,6 +115,7 @@ class FirewallCell:
 
     member: Member
     vsys: str
+    group: str = naming.CONTAINED
 
     @property
     def name(self) -> str:
@@ -130,7 +131,11 @@ class FirewallCell:
         """Return the addresses with our tag, and whether each is in the group."""
         inside = self._inside()
         return [
-            Held(address=one.address, note=one.note, enforced=one.address in inside)
+            Held(
+                address=one.address,
+                note=one.note(self.group),
+                enforced=one.address in inside,
+            )
             for one in self._registered()
         ]
 
@@ -148,14 +153,14 @@ class FirewallCell:
         self, addresses: Sequence[str], note: ContainedNote, seconds: int, *, persistent: bool
     ) -> None:
         """Register addresses with our tag and the note, all for the same time."""
-        tags = (naming.CONTAINED, naming.encode_contained(note))
+        tags = (self.group, naming.encode_contained(note, self.group))
         self._tell(message("register", addresses, tags, seconds=seconds, persistent=persistent))
 
     def release(self, addresses: Sequence[str]) -> None:
         """Take our tag and notes from addresses; those of others stay."""
         for one in self._registered():
             if one.address in addresses:
-                self._tell(message("unregister", (one.address,), one.ours))
+                self._tell(message("unregister", (one.address,), one.ours(self.group)))
 
     def sessions(self, part: Interval) -> Sequence[LiveSession]:
         """Return the sessions that addresses asked for, and those that others did with them.
@@ -187,12 +192,12 @@ class FirewallCell:
         return self.member.client.op(command, vsys=self.vsys)
 
     def _registered(self) -> tuple[contained.Registered, ...]:
-        return contained.pages(self._op, self.name)
+        return contained.pages(self._op, self.name, self.group)
 
     def _inside(self) -> frozenset[str]:
         for entry in self._op(_GROUP).iterfind("result/dyn-addr-grp/entry"):
             named = (entry.findtext("group-name") or "").strip()
-            if named == naming.CONTAINED and (entry.findtext("vsys") or self.vsys) == self.vsys:
+            if named == self.group and (entry.findtext("vsys") or self.vsys) == self.vsys:
                 return frozenset(one.get("name", "") for one in entry.iterfind("member-list/entry"))
         return frozenset()
 

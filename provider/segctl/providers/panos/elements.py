@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 Element = etree._Element  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
 
 _MARKED = (names.TAG,)
-#: How `text_of` spells what fills the group of those who are contained.
-_CONTAINED = f"dynamic{{filter={names.CONTAINED_FILTER}}}"
 _ADDRESS_KINDS: dict[str, AddressKind] = {
     "ip-netmask": "network",
     "ip-range": "range",
@@ -237,12 +235,14 @@ def parse_address(element: Element) -> tuple[Address, Tags]:
 def parse_address_group(element: Element) -> tuple[AddressGroup, Tags]:
     """Read an address group and its tags; a dynamic one has ``extras`` instead of members.
 
-    That of those who are contained is known as such while its mark and its filter are ours.
+    One that cuts off whoever is in it is known as such while its mark and its filter are ours.
     """
     values, tags, found = _described(element, ("static",))
     extras = values.get("extras", ())
-    if names.TAG in tags and _CONTAINED in extras and not found:
-        rest = tuple(text for text in extras if text != _CONTAINED)
+    filled = f"dynamic{{filter={names.filled_by(values['name'])}}}"  # as `text_of` spells it
+    ours = names.TAG in tags and names.is_filled(values["name"])
+    if ours and filled in extras and not found:
+        rest = tuple(text for text in extras if text != filled)
         values |= {"contained": True, "extras": rest}
     return AddressGroup(members=members(found[0]) if found else (), **values), tags
 
@@ -410,7 +410,7 @@ def _(item: Address) -> Element:
 def _(item: AddressGroup) -> Element:
     entry = _entry(item.name)
     if item.contained:
-        _leaf(etree.SubElement(entry, "dynamic"), "filter", names.CONTAINED_FILTER)
+        _leaf(etree.SubElement(entry, "dynamic"), "filter", names.filled_by(item.name))
     else:
         _list(entry, "static", item.members)
     _leaf(entry, "description", item.description)

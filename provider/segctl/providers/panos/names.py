@@ -16,8 +16,6 @@ from segctl.model.policy import CONTAINMENT
 TAG = "segctl"
 #: Tag objects of ours: the mark, and the one of the rules that contain.
 TAGS = frozenset({TAG, CONTAINMENT})
-#: What fills the group of those who are contained: addresses with this tag.
-CONTAINED_FILTER = f"'{naming.CONTAINED}'"
 MAX_NAME = 63
 MAX_SHORT_NAME = 31
 MAX_DESCRIPTION = naming.LONGEST
@@ -28,6 +26,16 @@ _PLAIN = re.compile(r"^[0-9A-Za-z_][ 0-9A-Za-z._-]*$")
 
 DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
 SHARED = "/config/shared"
+
+
+def filled_by(group: str) -> str:
+    """Return what fills a group of those who are cut off: addresses with a tag of its name."""
+    return f"'{group}'"
+
+
+def is_filled(group: str) -> bool:
+    """Whether a name is that of a group of ours that is filled so."""
+    return group == naming.CONTAINED or bool(naming.island_label(group))
 
 
 def mark(conduit: str, flow: str, seal: str | None = None) -> str:

@@ -225,7 +225,11 @@ def _parse(document: bytes) -> PanosLive:
         dynamic_users=put.named("dynamic-user-group"),
     )
     inside = contained.held(ours.beside(others), filled)
-    registered = snapshot.parts.get(contained.PART)
+    registered = {
+        part: small(host, part, snapshot.parts[part])
+        for part in map(contained.part_of, inside)
+        if part in snapshot.parts
+    }
     pair = snapshot.parts.get("pair")
     members, read = ((), "") if pair is None else standing.from_part(small(host, "pair", pair))
     sections = (*references.SECTIONS, *((pushed.TEMPLATE,) if not put.no_zones else ()))
@@ -278,11 +282,7 @@ def _parse(document: bytes) -> PanosLive:
             *pushed.findings(by_panorama, put.no_zones),
             *(standing.findings(members, read) if members else ()),
             *systems.external(held_zones),
-            *contained.notes(
-                None if registered is None else small(host, contained.PART, registered),
-                host,
-                inside,
-            ),
+            *contained.notes(registered, host, inside),
         ),
         state=locks.state(
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from heapq import merge
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.errors import DeviceError, UnsupportedError
 from segctl.providers.panos import commands, configlog, hits, matching, refusals, watching
 from segctl.providers.panos.containing import FirewallCell
@@ -185,10 +186,11 @@ class PanosSession:
 
     # --- containing --------------------------------------------------------------------------
 
-    def cells(self) -> Sequence[Cell]:
+    def cells(self, group: str = naming.CONTAINED) -> Sequence[Cell]:
         """Return the firewall, or both members of a pair: each has a list of its own."""
         vsys = self.part.location.name
-        return [FirewallCell(member=one, vsys=vsys) for one in self._place.members]
+        members = self._place.members
+        return [FirewallCell(member=one, vsys=vsys, group=group) for one in members]
 
     def seen(self, watch: Watch) -> Sequence[Answer]:
         """Return what the firewall tells of its traffic; of a pair, what each member does.
