@@ -11,7 +11,7 @@ from segctl.model.site import Containment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from segctl.inventory.check import Checker, Reference
+    from segctl.inventory.check import Checker, Node, Reference
     from segctl.inventory.devices import ZoneKey
     from segctl.model.site import Conduit, Device, Zone
 
@@ -42,6 +42,9 @@ def read_containment(
         survives=survives,
         longest=cast("int | None", fields.get("longest")) or plain.longest,
         log_forwarding=str(fields.get("log_forwarding") or ""),
+        on=cast("tuple[str, ...]", fields.get("on") or ()),
+        act=cast("tuple[str, ...]", fields.get("act") or ()),
+        at_once=cast("int | None", fields.get("at_once")) or plain.at_once,
     )
 
 
@@ -62,8 +65,10 @@ def check_containment(
     device: Device,
     zones: Iterable[Zone],
     conduits: Iterable[Conduit],
+    *,
+    node: Node | None = None,
 ) -> None:
-    """Report assets and flows that are not there.
+    """Report assets and flows that are not there, and signs that could not be acted upon.
 
     Args:
         checker: keeps the problems.
@@ -71,10 +76,13 @@ def check_containment(
         device: the firewall, as it was read.
         zones: all zones.
         conduits: all conduits.
+        node: where it is declared.
     """
     if device.containment is None:
         return
     fields = cast("dict[str, object]", found[VARIABLE] or {})
+    if node is not None:
+        _check_signs(checker, node, device.containment)
     assets = {asset.name for zone in zones for asset in zone.assets}
     for one in _references(fields, "never"):
         if one.text not in assets:
@@ -86,3 +94,15 @@ def check_containment(
         if name not in flows:
             hint = nearest(name, flows, "write conduit/flow")
             checker.report(one.node, f"flow {one.text!r} is not defined", hint)
+
+
+def _check_signs(checker: Checker, node: Node, declared: Containment) -> None:
+    """Report what would contain by itself wherever, or never."""
+    if declared.on and not declared.zones:
+        checker.report_key(
+            node,
+            "on needs zones",
+            "name the zones whose assets may be contained by themselves: zones: [supervisory]",
+        )
+    if idle := [kind for kind in declared.act if kind not in declared.on]:
+        checker.report_key(node, f"act names {', '.join(idle)}, which on does not", "add it to on")

@@ -13,7 +13,7 @@ from segctl.inventory.shapes import (
     Shape,
     Table,
 )
-from segctl.model.site import ACCESS_CLASSES, ZONE_KINDS
+from segctl.model.site import ACCESS_CLASSES, SIGNS, ZONE_KINDS
 
 #: Zone, conduit, flow, asset and site ids.
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -307,6 +307,21 @@ _CONTAINMENT: Final = Record(
             name="log_forwarding",
             shape=_WORD,
             doc="Log forwarding profile of what is denied (default: segctl_log_forwarding).",
+        ),
+        Field(
+            name="on",
+            shape=Many(item=_choice(*SIGNS), or_one=True, not_empty=True),
+            doc="What asks for containment by itself; needs zones.",
+        ),
+        Field(
+            name="act",
+            shape=Many(item=_choice(*SIGNS), or_one=True, not_empty=True),
+            doc="Those of on that segctl watch --act contains; the others it proposes.",
+        ),
+        Field(
+            name="at_once",
+            shape=Scalar(kind="integer", minimum=1, maximum=100),
+            doc="How many addresses are contained by themselves at a time (default 3).",
         ),
     )
 )

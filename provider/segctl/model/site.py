@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.model.scope import DEFAULT_SCOPE, Scope
 
@@ -237,6 +237,10 @@ class Schedule:
     weekly: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
+#: What asks for containment by itself, the gravest first.
+SIGNS: Final = ("critical-threat", "command-and-control", "scan")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containment:
     """Who may be contained at a firewall, who never, what goes on meanwhile, and for how long.
@@ -244,6 +248,9 @@ class Containment:
     Of the `zones` (keys; empty: all) an asset or address may be contained, never the assets of
     `never`. Of flows, as ``conduit/flow``, those of `survives` go on; None: all that are essential.
     `longest` is in seconds.
+
+    Signs of the kinds in `on` ask for it by themselves, those of `act` may be acted upon; at most
+    `at_once` addresses are contained so at a time.
     """
 
     zones: tuple[str, ...] = ()
@@ -251,6 +258,9 @@ class Containment:
     survives: tuple[str, ...] | None = None
     longest: int = 28_800
     log_forwarding: str = ""
+    on: tuple[str, ...] = ()
+    act: tuple[str, ...] = ()
+    at_once: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
