@@ -224,7 +224,7 @@ def _held_rows(cell: Cell) -> list[Row]:
         Row(
             device=cell.name,
             address=one.address,
-            words=one.note.words if one.note else "by somebody else",
+            words=one.words if one.note or one.automatic else "by somebody else",
             gap="" if one.enforced else f"is not in the group {naming.CONTAINED}",
         )
         for one in cell.held()

@@ -17,6 +17,7 @@ from segctl.model.policy import (
     DefaultRule,
     FirewallZone,
     Item,
+    LogProfile,
     Policy,
     Schedule,
     Tag,
@@ -310,7 +311,9 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
     ):
         if held is None:
             continue  # the platform has no such names, and its provider has fitted the policy
-        absent = sorted({getattr(rule, attribute) for rule in wanted.rules} - held - {""})
+        made = {one.name for one in wanted[LogProfile]} if attribute == "log_setting" else set()
+        used = {getattr(rule, attribute) for rule in wanted.rules}
+        absent = sorted(used - held - made - {""})
         if absent:
             raise UnsupportedError(
                 f"{name}: the device has no {kind} {', '.join(absent)}: create it there, or "
@@ -461,6 +464,8 @@ def _references(wanted: Policy, live: Live) -> list[str]:
             for name in names
             if f"{kind} {name}" in live.other_objects
         )
+    repeated = (f"log-setting {one.base}" for one in wanted[LogProfile])
+    used.update(key for key in repeated if key in live.other_objects)
     return sorted(used)
 
 

@@ -162,6 +162,8 @@ class Live:
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     #: what objects of addresses held when it was read that it fills by itself, by name
     filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
+    #: the match lists of its log forwarding profiles, by name, in the platform's own form
+    log_lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
     #: who was contained when it was read; None where nothing is prepared for that
     contained: Filled | None = None
     #: whether rules with wildcard addresses that overlap match in their order, not the narrowest

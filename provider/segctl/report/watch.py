@@ -69,7 +69,7 @@ def watch_json(result: WatchResult, *, act: bool) -> dict[str, Any]:
     """Return the document of one look; with an error where it is not as it should be."""
     loud = [one for one in result.judged if one.state not in _QUIET]
     quiet = [one for one in result.judged if one.state in _QUIET]
-    states = [one.state for one in result.judged]
+    states: list[str] = [one.state for one in result.judged]
     document: dict[str, Any] = {
         "format_version": "1.0",
         "act": act,

@@ -44,8 +44,15 @@ class Registered:
     def ours(self) -> tuple[str, ...]:
         """Those of its tags that segctl registers."""
         return tuple(
-            tag for tag in self.tags if tag == naming.CONTAINED or naming.decode_contained(tag)
+            tag
+            for tag in self.tags
+            if tag in {naming.CONTAINED, naming.AUTOMATIC} or naming.decode_contained(tag)
         )
+
+    def held(self, *, enforced: bool) -> Held:
+        """Return it as contained, or to be."""
+        automatic = naming.AUTOMATIC in self.tags
+        return Held(address=self.address, note=self.note, enforced=enforced, automatic=automatic)
 
 
 def command(start: int = 1) -> str:
@@ -140,7 +147,7 @@ def notes(part: Element | None, name: str, inside: Filled | None) -> Iterator[Pr
     for one in registered:
         if inside.unread or one.address not in inside.addresses:
             why = f"which cannot be told: {inside.unread}" if inside.unread else ""
-            words = Held(address=one.address, note=one.note, enforced=False).words
+            words = one.held(enforced=False).words
             yield Problem(
                 message=f"{one.address} is to be contained {words}, "
                 f"{why or f'and is not in the group {naming.CONTAINED}'}",
@@ -150,4 +157,4 @@ def notes(part: Element | None, name: str, inside: Filled | None) -> Iterator[Pr
                 subject=one.address,
             )
             continue
-        yield contained_note(Held(address=one.address, note=one.note, enforced=True))
+        yield contained_note(one.held(enforced=True))
