@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 from lxml import etree
 
@@ -220,3 +221,88 @@ def test_by_hand_it_is_contained_for_as_long_as_is_asked(prepared: Plant) -> Non
     ]
     assert min(left) > 3 * 3600
     assert prepared("contain", "status").code == 0
+
+
+def test_status_tells_of_it_too(prepared: Plant) -> None:
+    threat(prepared.fleet["fw1"])
+    done = prepared("contain", "status", "--json")
+    assert done.code == 0
+    (row,) = done.json["by_themselves"]
+    assert (row["device"], row["address"]) == ("fw1", CHILD)
+    jsonschema.validate(done.json, prepared("schema", "contain-status").json)
+    assert f"{CHILD} is contained by the firewall itself" in prepared("contain", "status").out
+
+
+# --- around it -----------------------------------------------------------------------------------
+
+
+def test_a_device_that_does_so_is_imported_and_stays_as_it_is(prepared: Plant) -> None:
+    assert prepared("import", "fw1", "-o", "out").code == 0
+    texts = [path.read_text("utf-8") for path in (prepared.folder / "out").rglob("*.yml")]
+    assert any("segctl_log_forwarding: segctl-automatic" in text for text in texts)
+    done = prepared("plan", "--detailed-exitcode", "-i", "out", "-i", "mocks.yml", "-l", "fw1")
+    assert done.code == 0, (done.out, done.err)
+
+
+def test_what_is_repeated_and_gone_is_drift(prepared: Plant) -> None:
+    first = prepared.fleet["fw1"]
+    rules = f"{VSYS}/rulebase/security/rules"
+    for name in ("segctl.contained-source", "segctl.contained-destination"):
+        first.edit("delete", f"{rules}/entry[@name='{name}']/log-setting", commit=True)
+    defaults = f"{VSYS}/rulebase/default-security-rules/rules"
+    first.edit("delete", f"{defaults}/entry[@name='interzone-default']/log-setting", commit=True)
+    first.edit("delete", f"{PROFILES}/entry[@name='to-soc']", commit=True)
+    done = prepared("drift")
+    assert done.code == 2, done.err
+    assert "so its match lists cannot be repeated" in done.out
+
+
+def test_a_failed_commit_leaves_what_was_there(plant: Plant) -> None:
+    firewall = plant.fleet["fw1"]
+    for name in ("fw1", "fw2"):
+        plant.fleet[name].edit("set", PROFILES, SOC, commit=True)
+    assert plant("apply", "--auto-approve").code == 0
+    before = etree.tostring(etree.fromstring(firewall.running()), method="c14n")
+    declare(plant)
+    firewall.fail("commit_invalid")
+    assert plant("apply", "--auto-approve", "-l", "fw1").code == 1
+    assert etree.tostring(etree.fromstring(firewall.running()), method="c14n") == before
+
+
+def test_gateways_and_firewalls_behind_a_panorama_say_that_they_do_not() -> None:
+    """Who reads a plan or a validation is told to let ``segctl watch`` do it."""
+    from segctl.model.policy import DeclaredPolicy, LogProfile
+    from segctl.model.site import Containment, Device
+    from segctl.providers.base import provider
+
+    declared = Containment(zones=("plant/supervisory",), on=("scan",))
+    policy = DeclaredPolicy(log_profiles=[LogProfile(name=PROFILE, lists=(), signs=("scan",))])
+    gateway = Device(name="gw1", platform="nftables", containment=declared)
+    grouped = Device(
+        name="fw1", platform="panos", containment=declared, manager="panorama", group="Plant"
+    )
+    for device in (gateway, grouped):
+        fitted, notes = provider(device.platform).fit(policy, device)
+        assert not fitted[LogProfile]
+        (note,) = [one for one in notes if "contains nobody by itself" in one.message]
+        assert "segctl watch" in note.hint
+
+
+def test_long_lists_of_addresses_become_several_filters() -> None:
+    from segctl.model.policy import LogProfile
+    from segctl.providers.panos.automatic import MAX_FILTER, match_lists
+
+    addresses = tuple(f"10.20.{number}.1" for number in range(200))
+    made = LogProfile(
+        name=PROFILE, lists=(), signs=("critical-threat",), watched=(("SUPV", addresses),),
+        minutes=60,
+    )  # fmt: skip
+    entries = [etree.fromstring(text) for text in match_lists(made, "fw1")]
+    filters = [one.findtext("filter") or "" for one in entries]
+    assert all(len(text) <= MAX_FILTER for text in filters)
+    assert len({one.get("name") for one in entries}) == len(entries) > 2
+    for side in ("src", "dst"):
+        named = [
+            text for text in addresses for one in filters if f"(addr.{side} in {text}/32)" in one
+        ]
+        assert sorted(named) == sorted(addresses)

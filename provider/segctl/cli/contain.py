@@ -146,7 +146,9 @@ def status(
     """Compare what is on record with what firewalls hold; exit 1 where one does not contain."""
     settings, display = given_to(context)
     wanted, gaps = contained.status(settings, display, heal=heal)
-    _print(settings, _status_json(wanted, gaps), _stands(wanted, gaps))
+    own = contained.by_themselves(settings, display)
+    document = _status_json(wanted, gaps) | {"by_themselves": list(map(_row_json, own))}
+    _print(settings, document, (*_stands(wanted, gaps), *_own_text(own)))
     return ERROR if gaps else OK
 
 
@@ -351,6 +353,13 @@ def _stands(wanted: Iterable[Standing], gaps: Iterable[Row]) -> Iterator[Line]:
         yield Line(text="No containment on record holds.")
     for row in gaps:
         yield Line(lead=f"  {row.device}: ", text=f"{row.address} {row.gap}".strip(), style="red")
+
+
+def _own_text(rows: Iterable[Row]) -> Iterator[Line]:
+    from segctl.report import Line
+
+    for row in rows:
+        yield Line(lead=f"{row.device}: ", text=f"{row.address} is contained {row.words}")
 
 
 def _left(name: str, left: Iterable[Row]) -> Iterator[Line]:

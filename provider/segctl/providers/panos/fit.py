@@ -99,11 +99,12 @@ def _logged(rule: Rule, device: Device, profiles: Sequence[LogProfile]) -> Rule:
 
 def _by_itself(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
     """Say whether the firewall contains by itself, and what it cannot do."""
+    if device.group:
+        if device.containment is not None and device.containment.on:
+            yield not_by_itself(device.name, "behind a Panorama")
+        return
     for one in policy[LogProfile]:
         signs = ", ".join(one.signs)
-        if device.group:
-            yield not_by_itself(device.name, "behind a Panorama")
-            continue
         yield Problem(
             message=f"{device.name} contains by itself, for {one.minutes} min, whom {signs} speak "
             "against; it does not bound how many at once, and asks nobody",
