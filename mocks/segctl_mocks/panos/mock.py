@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
+from segctl_mocks.panos import autotag
 from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.pushed import Pushed, server
 from segctl_mocks.panos.served import ServedDevice, Serving
@@ -122,6 +123,17 @@ class PanosMock(ServedDevice[PanosDevice]):
                 message = f"{self.name} answers from no traffic file"
                 raise ValueError(message)
             self.device.traffic.arrive(entry)
+
+    def threat(self, **fields: str) -> tuple[str, ...]:
+        """Let the firewall log a threat now, and do what its match lists say.
+
+        Return the names of the match lists that it matched; fields are named as in the log.
+        """
+        entry = {"type": "THREAT", "vsys": "vsys1", **fields}
+        with self._lock:
+            if self.device.traffic is not None:
+                self.device.traffic.arrive(entry)
+            return autotag.tag(self.device, entry)
 
     def push(self, *documents: bytes) -> None:
         """Let a Panorama push this instead of what it pushed before: answers of such a firewall.

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.tree import Path
 
 FIREWALL, PANORAMA = "firewall", "panorama"
-TYPES = frozenset({"text", "bool", "ip", "range", "wildcard", "fqdn", "ports", "times", "dates"})
+TYPES = frozenset(
+    {"text", "bool", "ip", "range", "wildcard", "fqdn", "ports", "times", "dates", "query"}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

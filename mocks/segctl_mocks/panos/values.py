@@ -6,6 +6,8 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from segctl_mocks.panos.traffic.query import is_filter
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -60,6 +62,11 @@ def _is_ports(text: str) -> bool:
     return True
 
 
+def _is_query(text: str) -> bool:
+    """A filter of a match list, which is a query of a log, or all of it."""
+    return is_filter(text)
+
+
 CHECKS: Mapping[str, Callable[[str], bool]] = {
     "text": lambda _: True,
     "bool": lambda text: text in {"yes", "no"},
@@ -70,6 +77,7 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {
     "ports": _is_ports,
     "times": lambda text: _TIMES.fullmatch(text) is not None,
     "dates": lambda text: _DATES.fullmatch(text) is not None,
+    "query": _is_query,
 }
 
 NAMES: Mapping[str, Callable[[str], bool]] = {

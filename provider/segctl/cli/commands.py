@@ -54,6 +54,7 @@ OVERVIEW = {
     "discover": "Propose what flows and is not declared, as inventory files; changes no device.",
     "traffic": "Add up what records of traffic show, against what is declared; changes no device.",
     "threats": "Show threats, blocked and not, and unknown applications; changes no device.",
+    "watch": "Judge records of threats and traffic, and propose whom to contain, or contain them.",
     "replay": "Judge traffic that was seen under a plan, as declared, or as an island; changes no "
     "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "

@@ -172,7 +172,9 @@ def status(
     """Compare what is on record with what firewalls hold; exit 1 where one does not contain."""
     settings, display = given_to(context)
     wanted, gaps = contained.status(settings, display, heal=heal)
-    print_result(settings, status_json(wanted, gaps), status_lines(wanted, gaps))
+    own = contained.by_themselves(settings, display)
+    document = status_json(wanted, gaps) | {"by_themselves": list(map(_row_json, own))}
+    print_result(settings, document, (*status_lines(wanted, gaps), *_own_text(own)))
     return ERROR if gaps else OK
 
 
@@ -412,6 +414,13 @@ def status_lines(
         yield Line(text=nothing)
     for row in gaps:
         yield Line(lead=f"  {row.device}: ", text=f"{row.address} {row.gap}".strip(), style="red")
+
+
+def _own_text(rows: Iterable[Row]) -> Iterator[Line]:
+    from segctl.report import Line
+
+    for row in rows:
+        yield Line(lead=f"{row.device}: ", text=f"{row.address} is contained {row.words}")
 
 
 def left_lines(left: Iterable[Row], done: str) -> Iterator[Line]:

@@ -98,6 +98,10 @@ EXAMPLES = {
         "segctl threats --from-devices --since 1d",
         "segctl threats logs/ eve.json --since 7d",
     ),
+    "watch": (
+        "segctl watch --from-devices --every 60s --act",
+        "segctl watch --acknowledge --reason 'two laptops, both rebuilt'",
+    ),
     "replay": (
         "segctl replay plan.json logs --offline snapshots",
         "segctl replay --declared --from-devices --since 14d",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import findings, islands, naming, rules
+from segctl.compiler.automatic import automatic
 from segctl.compiler.containing import containing
 from segctl.compiler.objects import Assets, Objects
 from segctl.compiler.ownership import Ownership
@@ -20,9 +21,10 @@ from segctl.model.policy import DeclaredPolicy, DeclaredRule, DefaultRule, Firew
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
+    from segctl.compiler.routing import Leg
     from segctl.model.site import Conduit, Device, Site
     from segctl.model.site import Schedule as DeclaredSchedule
 
@@ -117,6 +119,7 @@ class _Compiler:
                 addresses=objects.addresses(),
                 address_groups=(*objects.groups(), *contained, *cut),
                 services=objects.services(),
+                log_profiles=automatic(device, self._zones, self._every_leg()),
                 schedules=tuple(
                     _schedule(item)
                     for item in sorted(device.schedules, key=lambda item: item.name)
@@ -136,6 +139,10 @@ class _Compiler:
                 naming.label(leg.conduit): leg.conduit.ticket for leg in legs if leg.conduit.ticket
             },
         )
+
+    def _every_leg(self) -> Iterator[Leg]:
+        for legs in self._routes.legs.values():
+            yield from legs
 
     def _bindings(
         self, device: Device, zones: tuple[FirewallZone, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.compiler.naming import DEFAULT_SITE
 from segctl.importing.contained import containment_text
 from segctl.importing.words import group_name, one_line
@@ -130,11 +131,19 @@ def profiles_text(device: Device) -> list[str]:
     return ["", note, *mapping(0, "segctl_threat_profiles", profiles)]
 
 
+#: What nobody can tell from a profile by which the firewall contains by itself.
+_BY_ITSELF = (
+    "# By this profile the firewall contains by itself; it stays as it is. To have it made anew,",
+    "# name the profile that it repeats here, and on and zones in segctl_containment.",
+)
+
+
 def forwarding_text(device: Device) -> list[str]:
     """Return the profile by which rules forward their logs."""
     if not device.log_forwarding:
         return []
-    return ["", entry(0, "segctl_log_forwarding", device.log_forwarding)]
+    line = entry(0, "segctl_log_forwarding", device.log_forwarding)
+    return ["", *(_BY_ITSELF if device.log_forwarding == naming.AUTOMATIC else ()), line]
 
 
 def default_text(device: Device) -> list[str]:

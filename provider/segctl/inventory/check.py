@@ -223,11 +223,12 @@ class Checker:
         shapes = {field.name: field.shape for field in shape.fields}
         found: dict[str, object] = {}
         for key, item in self.children(node):
-            expected = shapes.get(key) if isinstance(key, str) else None
+            name = key if isinstance(key, str) else item.place.key_text or ""
+            expected = shapes.get(name)  # a key such as `on` is true to YAML 1.1
             if expected is None:
                 self._unknown(item, key, shape.names())
             else:
-                found[cast("str", key)] = self.check(item, expected)
+                found[name] = self.check(item, expected)
         for field in shape.fields:
             if field.required and field.name not in found:
                 self.report_key(node, f"{field.name} is missing", f"{field.name}: {field.doc}")

@@ -11,7 +11,7 @@ from segctl.model.site import Containment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from segctl.inventory.check import Checker, Reference
+    from segctl.inventory.check import Checker, Node, Reference
     from segctl.inventory.devices import ZoneKey
     from segctl.model.site import Conduit, Device, Zone
 
@@ -50,6 +50,9 @@ def read_containment(
             *(one.text for one in _references(islands, "sites")),
         ),
         island_longest=cast("int | None", islands.get("longest")) or longest,
+        on=cast("tuple[str, ...]", fields.get("on") or ()),
+        act=cast("tuple[str, ...]", fields.get("act") or ()),
+        at_once=cast("int | None", fields.get("at_once")) or plain.at_once,
     )
 
 
@@ -70,8 +73,10 @@ def check_containment(
     device: Device,
     zones: Iterable[Zone],
     conduits: Iterable[Conduit],
+    *,
+    node: Node | None = None,
 ) -> None:
-    """Report assets, flows and sites that are not there.
+    """Report assets, flows and sites that are not there, and signs that could not be acted upon.
 
     Args:
         checker: keeps the problems.
@@ -79,6 +84,7 @@ def check_containment(
         device: the firewall, as it was read.
         zones: all zones.
         conduits: all conduits.
+        node: where it is declared.
     """
     if device.containment is None:
         return
@@ -89,6 +95,8 @@ def check_containment(
         if one.text not in sites:
             hint = nearest(one.text, sites, "name a segctl_site")
             checker.report(one.node, f"site {one.text!r} is not defined", hint)
+    if node is not None:
+        _check_signs(checker, node, device.containment)
     assets = {asset.name for zone in zones for asset in zone.assets}
     for one in _references(fields, "never"):
         if one.text not in assets:
@@ -100,3 +108,15 @@ def check_containment(
         if name not in flows:
             hint = nearest(name, flows, "write conduit/flow")
             checker.report(one.node, f"flow {one.text!r} is not defined", hint)
+
+
+def _check_signs(checker: Checker, node: Node, declared: Containment) -> None:
+    """Report what would contain by itself wherever, or never."""
+    if declared.on and not declared.zones:
+        checker.report_key(
+            node,
+            "on needs zones",
+            "name the zones whose assets may be contained by themselves: zones: [supervisory]",
+        )
+    if idle := [kind for kind in declared.act if kind not in declared.on]:
+        checker.report_key(node, f"act names {', '.join(idle)}, which on does not", "add it to on")

@@ -13,7 +13,7 @@ from segctl.inventory.shapes import (
     Shape,
     Table,
 )
-from segctl.model.site import ACCESS_CLASSES, ZONE_KINDS
+from segctl.model.site import ACCESS_CLASSES, SIGNS, ZONE_KINDS
 
 #: Zone, conduit, flow, asset and site ids.
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -333,6 +333,21 @@ _CONTAINMENT: Final = Record(
             name="islands",
             shape=_ISLANDS,
             doc="Zones and sites that segctl island can cut from what is above them.",
+        ),
+        Field(
+            name="on",
+            shape=Many(item=_choice(*SIGNS), or_one=True, not_empty=True),
+            doc="What asks for containment by itself; needs zones.",
+        ),
+        Field(
+            name="act",
+            shape=Many(item=_choice(*SIGNS), or_one=True, not_empty=True),
+            doc="Those of on that segctl watch --act contains; the others it proposes.",
+        ),
+        Field(
+            name="at_once",
+            shape=Scalar(kind="integer", minimum=1, maximum=100),
+            doc="How many addresses are contained by themselves at a time (default 3).",
         ),
     )
 )

@@ -143,7 +143,14 @@ class _Builder:
         conduits: Iterable[Conduit],
     ) -> None:
         before = self.checker.noted
-        check_containment(self.checker, firewall.found, device, zones, conduits)
+        check_containment(
+            self.checker,
+            firewall.found,
+            device,
+            zones,
+            conduits,
+            node=firewall.nodes.get("segctl_containment"),
+        )
         if self.checker.noted > before:
             self.wrong_hosts.add(firewall.name)
 

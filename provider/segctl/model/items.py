@@ -104,6 +104,25 @@ class Schedule(Item):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogProfile(Item):
+    """A log forwarding profile: which logs go where, and whom they let the device contain.
+
+    `lists` are its match lists, each in one form of the platform's, sorted. The other fields say
+    what they are made from: those of the profile `base`, and those that contain on `signs` the
+    addresses of zones (the device's name of each with addresses, `watched`) for some `minutes`.
+    """
+
+    kind_name: ClassVar[str] = "log-profile"
+    lists: tuple[str, ...]
+    description: str = ""
+    extras: tuple[str, ...] = ()
+    base: str = field(default="", compare=False)
+    signs: tuple[str, ...] = field(default=(), compare=False)
+    watched: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), compare=False)
+    minutes: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tag(Item):
     """A tag object: the mark on managed items."""
 
@@ -307,6 +326,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(item=ServiceGroup, plural="service_groups", later=True),
     Kind(item=ApplicationGroup, plural="application_groups"),
     Kind(item=Schedule, plural="schedules"),
+    Kind(
+        item=LogProfile,
+        plural="log_profiles",
+        uncompared=frozenset({"base", "signs", "watched", "minutes"}),
+        later=True,
+    ),
     Kind(item=DefaultRule, plural="defaults", referable=False),
     Kind(item=Rule, plural="rules", referable=False, uncompared=_FORMER | {"seal"}),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.model.scope import DEFAULT_SCOPE, Scope
 
@@ -237,6 +237,10 @@ class Schedule:
     weekly: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
+#: What asks for containment by itself, the gravest first.
+SIGNS: Final = ("critical-threat", "command-and-control", "scan")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containment:
     """Who may be contained at a firewall, who never, what goes on meanwhile, and for how long.
@@ -245,6 +249,9 @@ class Containment:
     `never`. Of flows, as ``conduit/flow``, those of `survives` go on; None: all that are essential.
     `longest` is in seconds. `islands` are zones (keys) and sites that can be cut from what is above
     them, for at most `island_longest` seconds; the same flows go on.
+
+    Signs of the kinds in `on` ask for it by themselves, those of `act` may be acted upon; at most
+    `at_once` addresses are contained so at a time.
     """
 
     zones: tuple[str, ...] = ()
@@ -254,6 +261,9 @@ class Containment:
     log_forwarding: str = ""
     islands: tuple[str, ...] = ()
     island_longest: int = 28_800
+    on: tuple[str, ...] = ()
+    act: tuple[str, ...] = ()
+    at_once: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.drift.items import STATES
-from segctl.drift.report import Unchecked
+from segctl.drift.report import Counts, Unchecked
 from segctl.report import author_text
 from segctl.system.inert import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from segctl.drift.report import Counts, DriftReport
+    from segctl.drift.report import DriftReport
 
 #: The most items listed in a notice; the rest are only counted.
 MOST = 40
@@ -32,10 +32,13 @@ class Note:
     conduit: str = ""
     by: str = ""
     new: bool = False
+    said: str = ""
 
     @property
     def text(self) -> str:
         """The text of the line."""
+        if self.said:
+            return self.said
         if self.state == "error":
             return f"{self.device}: could not be checked: {self.name}"
         by = f", changed by {self.by}" if self.by else ""
@@ -47,7 +50,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A notice before it is put into a form."""
+    """A notice before it is put into a form; `event` is the command that sends it."""
 
     environment: str
     status: str
@@ -58,6 +61,7 @@ class Message:
     time: str
     notes: tuple[Note, ...] = ()
     more: int = 0
+    event: str = "drift"
 
 
 def message_of(
@@ -93,6 +97,36 @@ def message_of(
         time=time,
         notes=tuple(notes[:MOST]),
         more=max(0, len(notes) - MOST),
+    )
+
+
+def watch_message(
+    status: str, headline: str, lines: Sequence[str], *, environment: str, time: str
+) -> Message:
+    """Return the notice about who was judged by records.
+
+    Args:
+        status: ``proposed``, ``contained`` or ``not_contained``.
+        headline: what happened.
+        lines: one for each address; texts in them come from records.
+        environment: the environment it is about.
+        time: when it was judged.
+    """
+    notes = [
+        Note(device="", state=status, kind="containment", name="", said=_shown(line), new=True)
+        for line in lines
+    ]
+    return Message(
+        environment=_shown(environment),
+        status=status,
+        headline=_shown(headline),
+        counts=Counts(),
+        states={},
+        resolved=0,
+        time=time,
+        notes=tuple(notes[:MOST]),
+        more=max(0, len(notes) - MOST),
+        event="watch",
     )
 
 

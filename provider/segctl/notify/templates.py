@@ -28,7 +28,14 @@ Template: TypeAlias = Callable[[Message], bytes]
 
 #: Slack accepts 150 characters in a header and 3000 in a text; a block holds several lines.
 _SLACK_HEADER, _SLACK_TEXT = 150, 2900
-_COLOURS = {"in_sync": "Good", "drift": "Warning", "error": "Attention"}
+_COLOURS = {
+    "in_sync": "Good",
+    "contained": "Good",
+    "drift": "Warning",
+    "proposed": "Warning",
+    "error": "Attention",
+    "not_contained": "Attention",
+}
 
 
 def template(name: str) -> Template:
@@ -62,7 +69,7 @@ def _slack(message: Message) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(message.headline[:_SLACK_HEADER])},
         *({"type": "section", "text": _plain(text)} for text in texts),
-        {"type": "context", "elements": [_plain(f"segctl drift, {message.time}")]},
+        {"type": "context", "elements": [_plain(f"segctl {message.event}, {message.time}")]},
     ]
     # shown in notifications, where Slack interprets markup
     escaped = message.headline.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -92,7 +99,7 @@ def _teams(message: Message) -> dict[str, Any]:
     body = [
         _block(message.headline, size="Medium", weight="Bolder", color=_COLOURS[message.status]),
         *(_block(line) for line in _lines(message)),
-        _block(f"segctl drift, {message.time}", size="Small", isSubtle=True),
+        _block(f"segctl {message.event}, {message.time}", size="Small", isSubtle=True),
     ]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -117,7 +124,7 @@ def _block(text: str, **style: object) -> dict[str, Any]:
 def _generic(message: Message) -> dict[str, Any]:
     return {
         "format_version": "1.0",
-        "event": "segctl.drift",
+        "event": f"segctl.{message.event}",
         "environment": message.environment,
         "status": message.status,
         "headline": message.headline,

@@ -10,6 +10,8 @@ Verdict = Literal["allow", "deny", "unknown"]
 Direction = Literal["known", "inferred"]
 #: Whether both sides took part: a handshake and data, or an answer.
 Completed = Literal["yes", "no", "unknown"]
+#: A side of a flow; empty where it is not known which.
+Side = Literal["", "source", "destination"]
 
 
 class Function(NamedTuple):
@@ -49,7 +51,9 @@ class Group(NamedTuple):
     `witness` is the serial number or the name of who saw it. Zones are the device's own names.
     `outer` is the source after NAT where it differs, else empty. `applications` are those on the
     way, the final one last. `reason` is the witness's word for how it ended. `threat` names what
-    a threat record is about, with `severity`; both are empty in records of traffic.
+    a threat record is about, with `severity` and `category`, the witness's word for its kind; all
+    are empty in records of traffic. `attacker` says which side a threat record speaks against, by
+    the direction of its signature; empty where it does not say.
     """
 
     flow: Flow
@@ -68,6 +72,8 @@ class Group(NamedTuple):
     direction: Direction = "known"
     threat: str = ""
     severity: str = ""
+    category: str = ""
+    attacker: Side = ""
 
 
 class Observation(NamedTuple):

@@ -66,6 +66,16 @@ class Places:
             found = self._known[key] = self._found(address, hint)
         return found
 
+    def named(self, witness: str, name: str) -> frozenset[str] | None:
+        """Return the zones that a firewall calls by a name; None where it is no firewall of ours.
+
+        Args:
+            witness: the firewall, by its name or serial number.
+            name: of the zone, or of an interface, in the firewall's words.
+        """
+        found = self._devices.get(witness)
+        return None if found is None else found.get(name, _NO_ZONES)
+
     def _put(self, network: Network, zone: str, asset: str) -> None:
         length = (network.version, network.prefixlen)
         first = int(network.network_address)

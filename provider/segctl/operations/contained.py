@@ -42,6 +42,7 @@ class Row:
     """An address that a firewall is told to contain, or ought to; `why` is a gap, if there is one.
 
     `words` say until when, by whom and why. `island` is the one that it is part of, if any.
+    `automatic` is what the device does by itself.
     """
 
     device: str
@@ -49,6 +50,25 @@ class Row:
     words: str = ""
     gap: str = ""
     island: str = ""
+    automatic: bool = False
+
+
+def by_themselves(common: CommonOptions, progress: Progress) -> tuple[Row, ...]:
+    """Return whom firewalls contain by themselves, which is on no record; changes nothing.
+
+    Only firewalls that the inventory lets do so are asked; one that does not answer says nothing.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+    """
+    loaded = load_inventory(common, progress)
+    devices = [
+        device
+        for device in _prepared(loaded)
+        if device.name in loaded.hosts and device.containment and device.containment.on
+    ]
+    found = each(common, devices, partial(_rows, loaded), progress)
+    return tuple(row for rows in found for row in rows if row.automatic)
 
 
 def listed(common: CommonOptions, progress: Progress, *, islands: bool = False) -> tuple[Row, ...]:
@@ -302,9 +322,10 @@ def _held_rows(group: str, cell: Cell) -> list[Row]:
         Row(
             device=cell.name,
             address=one.address,
-            words=one.note.words if one.note else "by somebody else",
+            words=one.words if one.note or one.automatic else "by somebody else",
             gap="" if one.enforced else f"is not in the group {group}",
             island=naming.island_label(group),
+            automatic=one.automatic and one.note is None,
         )
         for one in cell.held()
     ]

@@ -187,7 +187,7 @@ def publish(
         return
     message = _message(report, past, None)
     if channels.notify == "always" or message.status != "in_sync":
-        _deliver_all(channels, message, progress)
+        deliver_all(channels, message, progress)
 
 
 def remember(
@@ -228,7 +228,7 @@ def remember(
     message = _message(report, past, recorded)
     if recorded is None:
         if message.status != "in_sync":
-            _deliver_all(channels, message, progress)
+            deliver_all(channels, message, progress)
         return
     for address in channels.webhooks:
         _tell_of_change(channels, channels.history, address, message, past, progress=progress)
@@ -352,7 +352,8 @@ def _tell_of_change(
         progress.warn(f"it is not on record who knows of the drift: {error}")
 
 
-def _deliver_all(channels: Channels, message: Message, progress: Progress) -> None:
+def deliver_all(channels: Channels, message: Message, progress: Progress) -> None:
+    """Send a notice to everybody who is to have it; what fails is a warning."""
     for address in channels.webhooks:
         _deliver(channels, address, message, progress)
 

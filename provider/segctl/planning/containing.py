@@ -224,7 +224,16 @@ def _registered(cell: Cell, order: Order, progress: Callable[[str], None]) -> tu
 
 def _register(cell: Cell, order: Order, done: Contained, progress: Callable[[str], None]) -> None:
     progress("registering")
-    before = {one.address for one in cell.held()}
+    held = cell.held()
+    # what a firewall did by itself ends too soon, and nobody put it on record
+    own = [
+        one.address
+        for one in held
+        if one.automatic and one.note is None and one.address in order.texts
+    ]
+    if own:
+        cell.release(own)
+    before = {one.address for one in held} - {*own}
     missing = [text for text in order.texts if text not in before]
     room = cell.room()
     if 0 <= room < len(missing):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segctl.compiler.build import with_closing
 from segctl.model.errors import PlanError, Problem, SegctlError, UnsupportedError
-from segctl.model.policy import DefaultRule, Policy
+from segctl.model.policy import DefaultRule, LogProfile, Policy
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.content import updated
@@ -47,7 +47,14 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
     closed = len(others) > place or may_follow(desired, live)
     policy = with_closing(desired) if closed else desired.policy
     wanted, warnings = _fit(policy, device, provider, refused)
-    wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
+    ordered = provider.capabilities.ordered
+    try:
+        wanted = as_held(wanted, live, ordered=ordered)
+    except UnsupportedError as error:  # what is to be repeated is gone: ours stays as it is
+        refused.append(_refused(device, error))
+        wanted = as_held(
+            wanted.replace(log_profiles=live.policy[LogProfile]), live, ordered=ordered
+        )
     try:
         check_known(device.name, wanted, live)
     except UnsupportedError as error:

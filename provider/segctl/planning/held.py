@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from segctl.compiler.naming import is_former_application_group
 from segctl.model.addresses import meeting
+from segctl.model.errors import UnsupportedError
 from segctl.model.policy import (
     ANY,
     Address,
@@ -19,6 +20,7 @@ from segctl.model.policy import (
     ApplicationGroup,
     DefaultRule,
     FirewallZone,
+    LogProfile,
     Policy,
     resolver,
 )
@@ -47,9 +49,28 @@ def as_held(wanted: Policy, live: Live, *, ordered: bool) -> Policy:
             replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted[FirewallZone]
         ),
         defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted[DefaultRule]),
+        log_profiles=tuple(_repeating(one, live) for one in wanted[LogProfile]),
     )
     wanted = _with_groups_as_called(wanted, live.policy)
     return _in_order_as_held(wanted, live.order) if ordered else wanted
+
+
+def _repeating(profile: LogProfile, live: Live) -> LogProfile:
+    """Return a log forwarding profile with the match lists of the one that it repeats.
+
+    Raises:
+        UnsupportedError: what that one holds is not known.
+    """
+    if not profile.base:
+        return profile
+    repeated = live.log_lists.get(profile.base)
+    if repeated is None or profile.base == profile.name:
+        raise UnsupportedError(
+            f"log forwarding profile {profile.base} is not on the firewall itself, so its match "
+            "lists cannot be repeated in the one by which it contains by itself: create it "
+            "there, name another in segctl_log_forwarding, or leave out segctl_containment.on"
+        )
+    return replace(profile, lists=tuple(sorted({*profile.lists, *repeated})))
 
 
 # --- names of groups -----------------------------------------------------------------------------

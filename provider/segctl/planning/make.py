@@ -17,6 +17,7 @@ from segctl.model.policy import (
     DefaultRule,
     FirewallZone,
     Item,
+    LogProfile,
     Policy,
     Schedule,
     Tag,
@@ -310,7 +311,9 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
     ):
         if held is None:
             continue  # the platform has no such names, and its provider has fitted the policy
-        absent = sorted({getattr(rule, attribute) for rule in wanted.rules} - held - {""})
+        made = {one.name for one in wanted[LogProfile]} if attribute == "log_setting" else set()
+        used = {getattr(rule, attribute) for rule in wanted.rules}
+        absent = sorted(used - held - made - {""})
         if absent:
             raise UnsupportedError(
                 f"{name}: the device has no {kind} {', '.join(absent)}: create it there, or "
@@ -366,6 +369,9 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
     if any(kept.values()):  # the mark must stay with them
         marks = {tag.name for tag in wanted[Tag]}
         kept["tag"] = tuple(tag for tag in held[Tag] if tag.name not in marks)
+    made = {one.name for one in wanted[LogProfile]}
+    named = {rule.log_setting for rule in wanted.rules} - made
+    kept[LogProfile.kind_name] = tuple(one for one in held[LogProfile] if one.name in named)
     return kept
 
 
@@ -407,8 +413,8 @@ def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem
     for kind, items in kept.items():
         for item in items:
             place = live.referenced.get(item.name)
-            if place is None and kind == "tag":
-                continue  # it is the mark of what stays
+            if place is None and kind in {"tag", LogProfile.kind_name}:
+                continue  # the mark of what stays, and what our rules log to as the inventory says
             where = f" ({place})" if place else ", through a group that stays"
             yield Problem(
                 message=f"{kind} {item.name!r} is no longer needed, but rules or objects of "
@@ -461,6 +467,8 @@ def _references(wanted: Policy, live: Live) -> list[str]:
             for name in names
             if f"{kind} {name}" in live.other_objects
         )
+    repeated = (f"log-setting {one.base}" for one in wanted[LogProfile])
+    used.update(key for key in repeated if key in live.other_objects)
     return sorted(used)
 
 

@@ -167,6 +167,8 @@ class Live:
     filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
     #: by group that is prepared for that, who was cut off when it was read
     contained: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
+    #: the match lists of its log forwarding profiles, by name, in the platform's own form
+    log_lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
     #: whether rules with wildcard addresses that overlap match in their order, not the narrowest
     in_order: bool = False
     #: packets that it takes for one application without looking, in its order

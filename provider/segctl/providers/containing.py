@@ -29,16 +29,19 @@ class Held:
     """An address that a device is told to contain.
 
     `note` is None where it was not segctl that told it. `enforced` says whether the group that the
-    rules deny has it.
+    rules deny has it, `automatic` that the device contains it by itself.
     """
 
     address: str
     note: ContainedNote | None
     enforced: bool
+    automatic: bool = False
 
     @property
     def words(self) -> str:
         """Until when, by whom and why, as far as it is known."""
+        if self.automatic and self.note is None:
+            return "by the firewall itself, for what it logged, for an hour at most"
         return self.note.words if self.note else "by somebody else, until when is not known"
 
 
@@ -69,6 +72,15 @@ def _contained_note(held: Held) -> Problem:
         severity="note",
         kind=CONTAINED,
         subject=held.address,
+    )
+
+
+def not_by_itself(name: str, where: str) -> Problem:
+    """Say of a firewall that it does not contain by itself, though the inventory declares `on`."""
+    return Problem(
+        message=f"{name} contains nobody by itself: segctl cannot prepare that {where}",
+        hint="segctl watch judges what it records, and proposes or contains",
+        severity="note",
     )
 
 

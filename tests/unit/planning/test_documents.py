@@ -187,6 +187,8 @@ READERS = {
     "report/reviews.py": "the diff of a decision of segctl review",
     "report/replay.py": "steps and listed flows of segctl replay",
     "report/threats.py": "errors of segctl threats",
+    "report/watch.py": "errors of segctl watch",
+    "cli/watch.py": "states of segctl watch",
     "report/traffic.py": "errors and rows of segctl traffic",
 }
 #: Modules of these rooms that make JSON, or read it.
@@ -194,6 +196,7 @@ DOCUMENTS = {
     "planning/documents.py": "plans",
     "planning/audit.py": "entries of the audit journal",
     "planning/containments.py": "entries of the audit journal about who is contained",
+    "planning/watched.py": "entries of the audit journal about what was done by itself",
     "planning/make.py": "fields of items with their defaults",
     "planning/places.py": "documents of changes, for deepdiff to compare",
     "planning/rehearsal_document.py": "rehearsals in plans",
@@ -230,6 +233,7 @@ DOCUMENTS = {
     "report/rollout.py": "the document of a rollout",
     "report/sarif.py": "what code scanning reads",
     "report/threats.py": "the document of segctl threats",
+    "report/watch.py": "the document of segctl watch",
     "report/traffic.py": "the document of segctl traffic",
     "report/validate_text.py": "the document of segctl validate",
     "notify/templates.py": "what Slack, Teams and others read",

@@ -40,6 +40,7 @@ FIELDS = {
     "zone.dst": ("to",),
     "user.src": ("srcuser",),
     "user.dst": ("dstuser",),
+    "category-of-threatid": ("thr_category",),
 } | {
     name: (name,)
     for name in [
@@ -86,6 +87,10 @@ _TIMES = frozenset(("receive_time", "time_generated", "time_received"))
 _NUMBERS = frozenset(
     ("sport", "dport", "bytes", "bytes_sent", "bytes_received", "elapsed", "repeatcnt", "sessionid")
 )
+#: What a match list of all logs says instead of a query.
+ALL_LOGS = "All Logs"
+_NOW = (11, 1)
+_SEVERITIES = ("informational", "low", "medium", "high", "critical")
 _OPPOSITES = {"neq": "eq", "notin": "in"}
 
 
@@ -110,6 +115,17 @@ def compile_query(text: str, release: tuple[int, ...]) -> Query:
     found = parser.either()
     parser.end()
     return found
+
+
+def is_filter(text: str) -> bool:
+    """Whether a text is the filter of a match list: a query, or all logs."""
+    if text == ALL_LOGS:
+        return True
+    try:
+        compile_query(text, _NOW)
+    except ApiError:
+        return False
+    return True
 
 
 class _Parser:
@@ -198,6 +214,9 @@ class _Parser:
         if op in {"geq", "leq", "gt", "lt"} and name in _NUMBERS and value.isdigit():
             number = int(value)
             return lambda entry: _compare(op, int(entry.get(name, "0") or 0), number)
+        if op in {"geq", "leq"} and name == "severity" and value in _SEVERITIES:
+            rank = _SEVERITIES.index(value)
+            return lambda entry: _compare(op, _severity(entry.get(name, "")), rank)
         match op:
             case "eq":
                 return lambda entry: entry.get(name, "") == value
@@ -250,6 +269,10 @@ def _and(first: Test, second: Test) -> Test:
 
 def _or(first: Test, second: Test) -> Test:
     return lambda entry: first(entry) or second(entry)
+
+
+def _severity(word: str) -> int:
+    return _SEVERITIES.index(word) if word in _SEVERITIES else -1
 
 
 def _compare(op: str, left: int, right: int) -> bool:

@@ -61,6 +61,7 @@ from segctl.compiler.naming.objects import (
     service_name,
 )
 from segctl.compiler.naming.rules import (
+    AUTOMATIC,
     CLOSING_RULE,
     CONTAINED,
     CONTAINED_SOURCE,
@@ -78,6 +79,7 @@ from segctl.compiler.naming.rules import (
 from segctl.compiler.naming.short import is_shortened, shorten
 
 __all__ = [
+    "AUTOMATIC",
     "CLOSING_DESCRIPTION",
     "CLOSING_RULE",
     "CONTAINED",

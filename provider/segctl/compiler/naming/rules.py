@@ -21,6 +21,8 @@ DEFAULT_SITE = "site"
 CLOSING_RULE = "segctl.deny"
 #: The group of those who are contained; also the tag by which an address is in it.
 CONTAINED = "segctl-contained"
+#: The log forwarding profile by which a firewall contains by itself; also the tag that says so.
+AUTOMATIC = "segctl-automatic"
 #: The rules that deny what those who are contained send, and what is sent to them.
 CONTAINED_SOURCE = "segctl.contained-source"
 CONTAINING_RULES = {

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from segctl.observe.observation import Observation
 from segctl.observe.readers.base import Reader, RefusedError, clipped, fields_of, number, port_of
-from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
+from segctl.observe.readers.panos_fields import (
+    Ends,
+    Said,
+    Shape,
+    category_of,
+    common_of,
+    group_of,
+)
 from segctl.observe.times import moment
 
 if TYPE_CHECKING:
@@ -58,6 +65,7 @@ _BYTES, _ELAPSED, _SEQNO, _REASON = _at(32), _at(37), _at(40), _at(47)
 _VERSION, _VSYS, _SUBTYPE, _APP = _at(6), _at(16), _at(5), _at(15)
 #: Of threat records.
 _THREATID, _SEVERITY, _THREAT_SEQNO, _THREAT_UUID = _at(33), _at(35), _at(37), _at(77)
+_DIRECTION, _CATEGORY = _at(36), _at(70)
 _REMEMBERED: Final = 300_000
 
 
@@ -227,10 +235,15 @@ class _Lines:
             self._file.duplicates += 1
             return None
         uuid = columns[_THREAT_UUID] if len(columns) > _THREAT_UUID else ""
+        category = columns[_CATEGORY] if len(columns) > _CATEGORY else ""
         common = common_of(
             Shape._make((serial, *_SHAPE(columns), "threat", uuid)),
-            threat=columns[_THREATID] or columns[_SUBTYPE],
-            severity=columns[_SEVERITY],
+            Said(
+                threat=columns[_THREATID] or columns[_SUBTYPE],
+                severity=columns[_SEVERITY],
+                category=category_of(columns[_SUBTYPE], category),
+                direction=columns[_DIRECTION],
+            ),
         )
         group = group_of(common, Ends(*_ADDRESSES(columns)), self._context.addresses)
         end = self._moment(serial, columns[_GENERATED], line, found.start(2) - 1)

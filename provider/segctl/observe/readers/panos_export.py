@@ -51,6 +51,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "threat/content name": "threatid",
     "threat id": "threatid",
     "severity": "severity",
+    "direction": "direction",
+    "threat category": "thr_category",
     "device name": "device_name",
     "high resolution timestamp": "high_res_timestamp",
 }

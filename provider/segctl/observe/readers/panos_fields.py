@@ -11,7 +11,9 @@ from segctl.observe.observation import WITH_PORTS, Flow, Group, protocol_name
 from segctl.observe.readers.base import RefusedError, clipped, port_of
 
 if TYPE_CHECKING:
-    from segctl.observe.observation import Completed, Direction, Verdict
+    from collections.abc import Mapping
+
+    from segctl.observe.observation import Completed, Direction, Side, Verdict
     from segctl.observe.readers.base import Addresses
 
 
@@ -60,13 +62,35 @@ _NOWHERE: Final = Flow("", "", "", "", 0)
 _NO_NAT: Final = frozenset({"", "0.0.0.0", "::", "0"})  # noqa: S104 - what a record says without NAT
 
 
-def common_of(raw: Shape, *, threat: str = "", severity: str = "") -> Common:
+class Said(NamedTuple):
+    """What a threat record is about, how severe that is, of which kind, and its direction."""
+
+    threat: str = ""
+    severity: str = ""
+    category: str = ""
+    direction: str = ""
+
+
+_NO_THREAT: Final = Said()
+#: The side that attacks by the direction of a signature: in one that matches what the server sends
+#: it is the server.
+_ATTACKERS: Final[Mapping[str, Side]] = {
+    "client-to-server": "source",
+    "server-to-client": "destination",
+}
+
+
+def category_of(subtype: str, category: str) -> str:
+    """Return the kind of a threat: its category, but of a scan or a flood that it is one."""
+    return subtype if subtype in {"scan", "flood"} or not category else category
+
+
+def common_of(raw: Shape, said: Said = _NO_THREAT) -> Common:
     """Return what the fields that many records have in common mean.
 
     Args:
         raw: the fields.
-        threat: what a threat record is about.
-        severity: how severe that is.
+        said: what a threat record says besides.
 
     Raises:
         RefusedError: a field cannot be what it must be.
@@ -88,8 +112,10 @@ def common_of(raw: Shape, *, threat: str = "", severity: str = "") -> Common:
         rule=clipped(raw.rule),
         rule_uuid=clipped(raw.rule_uuid),
         direction=_direction(raw.app),
-        threat=clipped(threat),
-        severity=clipped(severity),
+        threat=clipped(said.threat),
+        severity=clipped(said.severity),
+        category=clipped(said.category),
+        attacker=_ATTACKERS.get(said.direction.strip().lower(), ""),
     )
     port = port_of(raw.dport) if protocol in WITH_PORTS else 0
     return Common(protocol, port, tuple(group[2:]))

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.observe.observation import Observation
 from segctl.observe.readers.base import RefusedError, clipped, number, port_of
-from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
+from segctl.observe.readers.panos_fields import (
+    Ends,
+    Said,
+    Shape,
+    category_of,
+    common_of,
+    group_of,
+)
 from segctl.observe.times import moment
 
 if TYPE_CHECKING:
@@ -43,8 +50,7 @@ class Records:
         threat = kind == "THREAT"
         common = common_of(
             shape_of(self._context.witness(serial), "threat" if threat else subtype, record),
-            threat=(record.get("threatid") or record.get("tid") or subtype) if threat else "",
-            severity=record.get("severity", "") if threat else "",
+            _said(subtype, record) if threat else Said(),
         )
         ends = Ends(*(record.get(name, "") for name in Ends._fields))
         group = group_of(common, ends, self._context.addresses)
@@ -101,4 +107,13 @@ def shape_of(serial: str, subtype: str, record: Record) -> Shape:
         action=record.get("action", ""),
         session_end_reason=record.get("session_end_reason", ""),
         rule_uuid=record.get("rule_uuid", ""),
+    )
+
+
+def _said(subtype: str, record: Record) -> Said:
+    return Said(
+        threat=record.get("threatid") or record.get("tid") or subtype,
+        severity=record.get("severity", ""),
+        category=category_of(subtype, record.get("thr_category", "")),
+        direction=record.get("direction", ""),
     )

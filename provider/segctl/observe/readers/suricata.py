@@ -17,7 +17,7 @@ from segctl.observe.times import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from segctl.observe.observation import Completed, Verdict
+    from segctl.observe.observation import Completed, Side, Verdict
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text
 
@@ -136,16 +136,66 @@ def _alert(event: Event, context: Context) -> Observation | None:
     alert, when = _part(event, "alert"), _moment(event.get("timestamp"), context)
     level = alert.get("severity")
     severity = _SEVERITIES.get(level, "low") if isinstance(level, int) else "low"
+    if "critical" in _metadata(alert, "signature_severity"):
+        severity = "critical"
+    flow = _flow(event, context)
     group = Group(
-        flow=_flow(event, context),
+        flow=flow,
         witness=_witness(event),
         applications=_applications(event),
         verdict=_verdict(text_of(alert.get("action"))),
         reason="alert",
+        completed="yes" if _answered(event, flow) else "unknown",
         threat=clipped(text_of(alert.get("signature"))) or "alert",
         severity=severity,
+        category=_category(text_of(alert.get("category"))),
+        attacker=_attacker(event, alert, flow, context),
     )
     return Observation(group, when, when, port_of(text_of(event.get("src_port"))), 0, 0)
+
+
+def _metadata(alert: Event, name: str) -> frozenset[str]:
+    """Return what a rule says of itself, in lower case."""
+    found: object = _part(alert, "metadata").get(name)
+    return (
+        frozenset(one.lower() for one in cast("list[object]", found or ()) if isinstance(one, str))
+        if isinstance(found, list)
+        else frozenset()
+    )
+
+
+def _answered(event: Event, flow: Flow) -> bool:
+    """Whether the alert is of a conversation: its protocol was recognised, and both sides spoke.
+
+    A packet with a forged source is answered at most by what opens a connection.
+    """
+    told = _part(event, "flow")
+    both = all(number(text_of(told.get(f"pkts_to{side}"))) > 1 for side in ("server", "client"))
+    return flow.protocol == "tcp" and both and bool(_applications(event))
+
+
+def _category(text: str) -> str:
+    """Return the kind of an alert as firewalls call it.
+
+    Source: Suricata, ``etc/classification.config``.
+    """
+    word = text.lower()
+    if "command and control" in word:
+        return "command-and-control"
+    return "scan" if word == "detection of a network scan" else clipped(word)
+
+
+def _attacker(event: Event, alert: Event, flow: Flow, context: Context) -> Side:
+    """Return the side that attacks: as the rule's ``target`` says, else who sent the packet.
+
+    Without the direction of the packet, which Suricata 7 added, that may be the victim's answer.
+    """
+    source = text_of(_part(alert, "source").get("ip"))
+    if source:
+        asked = context.addresses.of(source)
+        sides: dict[str, Side] = {flow.destination: "destination", flow.source: "source"}
+        return sides.get(asked, "")
+    return "source" if event.get("direction") in {"to_server", "to_client"} else ""
 
 
 def _functions(kind: str, event: Event, context: Context) -> Iterator[Observation]:

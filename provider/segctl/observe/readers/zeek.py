@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SENSOR: Final = "zeek"
 _CONN: Final = "conn"
+_NOTICE: Final = "notice"
 #: How a connection ended, where both sides took part, and where one side did not.
 #: Source: Zeek, base/protocols/conn/main.zeek.
 _BOTH: Final = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
@@ -38,7 +39,10 @@ def _claims_tsv(head: str) -> int:
 
 
 def _claims_json(head: str) -> int:
-    return head.count('"id.orig_h"') if head.lstrip()[:1] in {"{", "["} else 0
+    if head.lstrip()[:1] not in {"{", "["}:
+        return 0
+    notices = head.count('"note"') if '"actions"' in head else 0  # some have a source only
+    return max(head.count('"id.orig_h"'), notices)
 
 
 def _read_tsv(text: Text, context: Context) -> Iterator[Observation]:
@@ -100,6 +104,8 @@ def _path_of(row: Row) -> str:
     """Return the log that a row without its name is of, by the fields it has."""
     if "conn_state" in row:
         return _CONN
+    if "note" in row and "actions" in row:
+        return _NOTICE
     fitting = [(len(log.marks), name) for name, log in LOGS.items() if log.marks <= row.keys()]
     return max(fitting)[1] if fitting else ""
 
@@ -109,6 +115,8 @@ def _row(path: str, row: Row, context: Context, count: int, line: str) -> Iterat
     try:
         if path == _CONN:
             found = _connection(row, context)
+        elif path == _NOTICE:
+            found = _notice(row, context)
         elif log is not None:
             found = _function(path, log, row, context)
         else:
@@ -176,6 +184,43 @@ def _connection(row: Row, context: Context) -> Observation | None:
     )
     client = port_of(row.get(f"id.{'resp' if turned else 'orig'}_p", ""))
     return Observation(group, start, end, client if protocol in WITH_PORTS else 0, 1, size)
+
+
+def _notice(row: Row, context: Context) -> Observation | None:
+    """Return what a notice speaks of; of scans Zeek names the source, and no protocol.
+
+    It has no severity: a scan is taken for one of medium severity, what else there is for low.
+    Source: Zeek, base/frameworks/notice/main.zeek, policy/misc/scan.zeek.
+    """
+    note, source = row.get("note", ""), row.get("src") or row.get("id.orig_h", "")
+    if not source or not note:
+        context.file.other("notice.log: without addresses")
+        return None
+    when = _when(row, context)
+    if context.named.again(("notice", row.get("uid", ""), note, source, when)):
+        context.file.duplicates += 1
+        context.witnesses[_witness(row)].duplicates += 1
+        return None
+    scan = note.startswith("Scan::")
+    asker = context.addresses.of(source)
+    asked = row.get("dst") or row.get("id.resp_h", "")
+    protocol = protocol_name(row.get("proto", "")) or "tcp"
+    port = port_of(row.get("p") or row.get("id.resp_p", "")) if protocol in WITH_PORTS else 0
+    group = Group(
+        flow=Flow(asker, context.addresses.of(asked or _nowhere(asker)), "", protocol, port),
+        witness=_witness(row),
+        reason=_NOTICE,
+        threat=clipped(note),
+        severity="medium" if scan else "low",
+        category="scan" if scan else "",
+        attacker="source" if scan else "",
+    )
+    return Observation(group, when, when, port_of(row.get("id.orig_p", "")), 0, 0)
+
+
+def _nowhere(address: str) -> str:
+    """Return what stands for no address in particular: many hosts were asked."""
+    return "::" if ":" in address else "0.0.0.0"  # noqa: S104 - nothing is bound
 
 
 def _completed(row: Row, protocol: str, state: str, history: str) -> Completed:

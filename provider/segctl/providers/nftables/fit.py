@@ -19,6 +19,7 @@ from segctl.model.policy import (
     DeclaredRule,
     DefaultRule,
     FirewallZone,
+    LogProfile,
     Policy,
     Rule,
     Service,
@@ -26,6 +27,7 @@ from segctl.model.policy import (
     sealed,
 )
 from segctl.protocols import catalogue, layer4_ports
+from segctl.providers.containing import not_by_itself
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.interpret import (
     containing_rule,
@@ -72,7 +74,8 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
             rules=rules,
         )
     )
-    return fitted, tuple(fitter.notes.values())
+    idle = [not_by_itself(device.name, "on a Linux gateway") for _ in policy[LogProfile]]
+    return fitted, (*fitter.notes.values(), *idle)
 
 
 def _zone(device: Device, name: str) -> FirewallZone:

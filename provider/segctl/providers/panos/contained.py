@@ -51,7 +51,18 @@ class Registered:
     def ours(self, group: str) -> tuple[str, ...]:
         """Return those of its tags that segctl registers for a group."""
         return tuple(
-            tag for tag in self.tags if tag == group or naming.decode_contained(tag, group)
+            tag
+            for tag in self.tags
+            if tag == group
+            or (group == naming.CONTAINED and tag == naming.AUTOMATIC)
+            or naming.decode_contained(tag, group)
+        )
+
+    def held(self, group: str, *, enforced: bool) -> Held:
+        """Return it as a member of a group, or as one that is to be."""
+        automatic = group == naming.CONTAINED and naming.AUTOMATIC in self.tags
+        return Held(
+            address=self.address, note=self.note(group), enforced=enforced, automatic=automatic
         )
 
 
@@ -153,9 +164,7 @@ def notes(
         known: dict[bool, list[Held]] = {True: [], False: []}
         for one in registered:
             enforced = not filled.unread and one.address in filled.addresses
-            known[enforced].append(
-                Held(address=one.address, note=one.note(group), enforced=enforced)
-            )
+            known[enforced].append(one.held(group, enforced=enforced))
         yield from contained_notes(group, known[True])
         yield from _not_inside(group, known[False], filled.unread)
 

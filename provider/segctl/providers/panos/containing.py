@@ -131,12 +131,7 @@ class FirewallCell:
         """Return the addresses with our tag, and whether each is in the group."""
         inside = self._inside()
         return [
-            Held(
-                address=one.address,
-                note=one.note(self.group),
-                enforced=one.address in inside,
-            )
-            for one in self._registered()
+            one.held(self.group, enforced=one.address in inside) for one in self._registered()
         ]
 
     def room(self) -> int:

@@ -17,6 +17,7 @@ from segctl.model.policy import (
     ApplicationGroup,
     DefaultRule,
     FirewallZone,
+    LogProfile,
     Rule,
     Schedule,
     Service,
@@ -96,6 +97,34 @@ def text_of(element: Element) -> str:
     elif element.text and element.text.strip():
         parts.append(f"={element.text.strip()}")
     return "".join(parts)
+
+
+def canonical_xml(element: Element) -> str:
+    """Return the XML of an entry in its one form, whatever order its children have."""
+    named = element.get("name")
+    made = etree.Element(element.tag, {} if named is None else {"name": named})
+    below = sorted(canonical_xml(child) for child in element if isinstance(child.tag, str))
+    for text in below:
+        made.append(etree.fromstring(text))
+    if not below and (element.text or "").strip():
+        made.text = (element.text or "").strip()
+    return str(etree.tostring(made, encoding="unicode"))
+
+
+def match_lists(element: Element) -> tuple[str, ...]:
+    """Return the match lists of a log forwarding profile, sorted, each in its one form."""
+    return tuple(sorted(canonical_xml(one) for one in element.iterfind("match-list/entry")))
+
+
+def parse_log_profile(element: Element) -> LogProfile:
+    """Read a log forwarding profile."""
+    known = {"match-list", "description"}
+    return LogProfile(
+        name=element.get("name", ""),
+        lists=match_lists(element),
+        description=said(element, "description"),
+        extras=tuple(sorted(text_of(child) for child in element if child.tag not in known)),
+    )
 
 
 def content(element: Element) -> bytes:
@@ -471,4 +500,13 @@ def _(item: DefaultRule) -> Element:
     _leaf(entry, "action", item.action)
     _leaf(entry, "log-end", "yes" if item.log else "no")
     _leaf(entry, "log-setting", item.log_setting)
+    return entry
+
+
+@write.register
+def _(item: LogProfile) -> Element:
+    entry = _entry(item.name)
+    _leaf(entry, "description", item.description)
+    held = etree.SubElement(entry, "match-list")
+    held.extend(etree.fromstring(text) for text in item.lists)
     return entry

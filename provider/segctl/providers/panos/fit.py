@@ -23,6 +23,7 @@ from segctl.model.policy import (
     DeclaredRule,
     DefaultRule,
     FirewallZone,
+    LogProfile,
     Policy,
     Rule,
     Schedule,
@@ -31,10 +32,11 @@ from segctl.model.policy import (
     sealed,
 )
 from segctl.protocols import catalogue, layer4_ports
-from segctl.providers.panos import app_id, names
+from segctl.providers.containing import not_by_itself
+from segctl.providers.panos import app_id, automatic, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.site import Device
 
@@ -62,6 +64,8 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
     services = {item.name: item for item in policy[Service]}
     warnings: dict[str, Problem] = {}
     rules = tuple(_rule(rule, new, groups, services, warnings) for rule in policy.rules)
+    profiles = () if device.group else policy[LogProfile]
+    rules = tuple(_logged(rule, device, profiles) for rule in rules)
     fitted = Policy(
         zones=policy[FirewallZone],
         tags=(
@@ -76,10 +80,45 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
             replace(item, name=naming.shorten(item.name, names.MAX_SHORT_NAME))
             for item in policy[Schedule]
         ),
+        log_profiles=tuple(
+            replace(one, lists=automatic.match_lists(one, device.name)) for one in profiles
+        ),
         defaults=policy[DefaultRule],
         rules=rules,
     )
-    return sealed(fitted, _described), tuple(warnings.values())
+    notes = (*warnings.values(), *_by_itself(policy, device))
+    return sealed(fitted, _described), notes
+
+
+def _logged(rule: Rule, device: Device, profiles: Sequence[LogProfile]) -> Rule:
+    """Let the logs of a rule pass the profile by which the firewall contains by itself."""
+    if rule.name in naming.CONTAINING_RULES or rule.log_setting != device.log_forwarding:
+        return rule
+    return replace(rule, log_setting=profiles[0].name) if profiles else rule
+
+
+def _by_itself(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
+    """Say whether the firewall contains by itself, and what it cannot do."""
+    if device.group:
+        if device.containment is not None and device.containment.on:
+            yield not_by_itself(device.name, "behind a Panorama")
+        return
+    for one in policy[LogProfile]:
+        signs = ", ".join(one.signs)
+        yield Problem(
+            message=f"{device.name} contains by itself, for {one.minutes} min, whom {signs} speak "
+            "against; it does not bound how many at once, and asks nobody",
+            hint="at_once and act bind segctl watch only; leave on out where no firewall shall "
+            "contain by itself",
+            severity="note",
+        )
+        if "scan" in one.signs:
+            yield Problem(
+                message=f"{device.name} logs scans by zone protection: only where a zone's own "
+                f"log setting is {one.name} do they contain",
+                hint="set it on the zone, or let segctl watch judge the traffic log",
+                severity="note",
+            )
 
 
 def _described(rule: Rule | DeclaredRule, seal: str | None = None) -> str:

@@ -31,12 +31,13 @@ _OF_SYSTEM: Final[Mapping[str, str]] = {
     "service": "service",
     "application-group": "application-group",
     "schedule": "schedule",
+    "log-profile": "log-settings/profiles",
     "default-rule": f"rulebase/{_DEFAULTS}",
     "rule": f"rulebase/{_RULES}",
 }
 #: The same below a device group, which has no zones: those come from templates.
 _OF_GROUP: Final[Mapping[str, Mapping[str, str]]] = {
-    base: {kind: path for kind, path in _OF_SYSTEM.items() if kind != "zone"}
+    base: {kind: path for kind, path in _OF_SYSTEM.items() if kind not in {"zone", "log-profile"}}
     | {"default-rule": f"post-rulebase/{_DEFAULTS}", "rule": f"{base}-rulebase/{_RULES}"}
     for base in ("pre", "post")
 }

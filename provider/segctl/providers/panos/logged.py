@@ -32,6 +32,7 @@ _KEPT: Final = (
     *("high_res_timestamp", "src", "dst", "natsrc", "natdst", "rule", "rule_uuid", "srcuser"),
     *("app", "vsys", "from", "to", "sport", "dport", "proto", "action", "session_end_reason"),
     *("bytes", "elapsed", "repeatcnt", "sessionid", "device_name", "threatid", "tid", "severity"),
+    *("direction", "thr_category"),
 )
 _GROUPED: Final = (
     *("serial", "vsys", "src", "dst", "natsrc", "natdst", "proto", "dport", "app", "from", "to"),

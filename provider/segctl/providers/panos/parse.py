@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
-from segctl.compiler.naming import is_prefixed
+from segctl.compiler.naming import AUTOMATIC, is_prefixed
 from segctl.model.errors import ParseError
 from segctl.model.filled import Selection
 from segctl.model.policy import (
@@ -21,6 +21,7 @@ from segctl.model.policy import (
     DefaultRule,
     FirewallZone,
     Item,
+    LogProfile,
     Policy,
     Rule,
     Schedule,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
 
 _CHUNK = 1 << 15
+_LOG_PROFILES = "log-settings/profiles/entry"
 _SYSTEM = Location(name="vsys1").containers
 #: Objects that are read one entry at a time, by kind, which is also their container's path.
 _OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
@@ -205,7 +207,7 @@ def _parse(document: bytes) -> PanosLive:
     rest = rest_of(own.rest)
     rest_shared = rest_of(shared.rest)
     put = pushed.read(snapshot, budget, READERS)
-    ours = ours_of(own.ours, rest)
+    ours = ours_of(own.ours, rest).replace(log_profiles=_log_profiles(own.rest))
     others, unclear = _others((own, rest), (shared, rest_shared), put)
     known = put.beside(known_names(own, rest, shared, rest_shared, applications))
     filters, ports = application_filters.read(
@@ -290,7 +292,15 @@ def _parse(document: bytes) -> PanosLive:
         pushed=by_panorama,
         management=management(snapshot, system, held_zones, (own.rest, shared.rest)),
         settings=settings(snapshot, system, (own.rest, shared.rest)),
+        log_lists={**rest_shared.log_lists, **rest.log_lists},
     )
+
+
+def _log_profiles(root: Element) -> Iterator[LogProfile]:
+    """Yield the log forwarding profile of ours, if there is one."""
+    for entry in root.iterfind(_LOG_PROFILES):
+        if entry.get("name") == AUTOMATIC:
+            yield elements.parse_log_profile(entry)
 
 
 # --- streaming -----------------------------------------------------------------------------------
@@ -390,6 +400,7 @@ class Rest:
     items: Policy = field(default_factory=Policy)
     names: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     digests: dict[str, str] = field(default_factory=dict[str, str])
+    log_lists: dict[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
 
 
 def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Rest:
@@ -410,10 +421,10 @@ def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Re
                 }
             )
     forwarding = {
-        entry.get("name", ""): elements.digest(entry)
-        for entry in root.iterfind("log-settings/profiles/entry")
+        entry.get("name", ""): elements.digest(entry) for entry in root.iterfind(_LOG_PROFILES)
     }
     held["log-setting"] = frozenset(forwarding)
+    forwarding.pop(AUTOMATIC, "")
     digests.update({f"log-setting {name}": digest for name, digest in forwarding.items()})
     return Rest(
         items=Policy.of(
@@ -421,6 +432,10 @@ def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Re
             for path, read in {**_FEW, defaults: elements.parse_default_rule}.items()
             for entry in root.findall(f"{path}/entry")
         ),
+        log_lists={
+            entry.get("name", ""): elements.match_lists(entry)
+            for entry in root.iterfind(_LOG_PROFILES)
+        },
         names=held,
         digests=digests,
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
+from segctl.compiler import naming
 from segctl.compiler.naming import is_prefixed
 from segctl.model import items as kinds
 from segctl.model.errors import ParseError
@@ -53,6 +54,9 @@ _GROUPS: Final = (("address-group",), ("service-group",), ("application-group",)
 _DEFINED_AT: Final = 3
 #: Our kinds that have no tags.
 _PREFIXED: Final = frozenset({"application-group", "schedule"})
+
+#: Our log forwarding profile, whose tags are called like other objects of ours.
+_PROFILE: Final = ("log-settings", "profiles", naming.AUTOMATIC)
 
 #: Parts of a document with the rest of the device: other virtual systems, and sections outside of
 #: any; those with another suffix come from the candidate.
@@ -238,6 +242,8 @@ def _is_ours(place: Place) -> bool:
     """Whether a place in a virtual system is inside one of our objects."""
     if len(place) < 2:
         return False
+    if place[:3] == _PROFILE:
+        return True
     kind, name = place[:2]
     if kind == "tag":
         return name in names.TAGS

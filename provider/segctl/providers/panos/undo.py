@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
+from segctl.compiler import naming
 from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
@@ -181,6 +182,8 @@ def _ours(kind: str, entry: Element) -> bool:
         return name in names.TAGS
     if kind in ("application-group", "schedule"):
         return is_prefixed(name)
+    if kind == "log-profile":
+        return name == naming.AUTOMATIC
     marked = any(tag.text == names.TAG for tag in entry.iterfind("tag/member"))
     return marked or names.read_mark(entry.findtext("description") or "") is not None
 
