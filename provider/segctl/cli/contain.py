@@ -173,7 +173,7 @@ def status(
     settings, display = given_to(context)
     wanted, gaps = contained.status(settings, display, heal=heal)
     own = contained.by_themselves(settings, display)
-    document = status_json(wanted, gaps) | {"by_themselves": list(map(_row_json, own))}
+    document = status_json(wanted, gaps) | {"by_themselves": list(map(row_json, own))}
     print_result(settings, document, (*status_lines(wanted, gaps), *_own_text(own)))
     return ERROR if gaps else OK
 

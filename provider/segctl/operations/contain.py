@@ -134,7 +134,7 @@ def preview(common: CommonOptions, options: ContainOptions, progress: Progress) 
     devices, legs = firewalls_of(site, end)
     _refuse_whole(site, parts, options)
     _refuse_undeclared(devices, end, options)
-    flows = tuple(flows_of(devices, legs, parts))
+    flows = tuple(flows_meeting(devices, legs, parts))
     _refuse_essential(site, devices, parts, flows, options)
     note = note_of(options)
     order = Order(parts=parts, note=note, seconds=options.seconds, persistent=options.persistent)
@@ -268,7 +268,7 @@ def firewalls_of(site: Site, end: End) -> tuple[tuple[Device, ...], dict[str, li
     return found, {device.name: legs.get(device.name, []) for device in found}
 
 
-def flows_of(
+def flows_meeting(
     devices: Iterable[Device], legs: dict[str, list[Leg]], parts: tuple[Interval, ...]
 ) -> Iterator[CutFlow]:
     """Yield the flows of the addresses, those that are essential first."""

@@ -62,12 +62,16 @@ def by_themselves(common: CommonOptions, progress: Progress) -> tuple[Row, ...]:
         InventoryError: the inventory cannot be used.
     """
     loaded = load_inventory(common, progress)
+    groups = prepared_groups(loaded, islands=False)
     devices = [
         device
-        for device in _prepared(loaded)
-        if device.name in loaded.hosts and device.containment and device.containment.on
+        for device in loaded.site.devices
+        if groups.get(device.name)
+        and device.name in loaded.hosts
+        and device.containment
+        and device.containment.on
     ]
-    found = each(common, devices, partial(_rows, loaded), progress)
+    found = each(common, devices, partial(_rows, loaded, groups), progress)
     return tuple(row for rows in found for row in rows if row.automatic)
 
 

@@ -17,7 +17,7 @@ from segctl.model.errors import SegctlError, UsageError
 from segctl.observe.coverage import SKEW
 from segctl.operations import contain as containing
 from segctl.operations.audit import HistoryOptions, applies
-from segctl.operations.contain import ContainOptions, flows_of
+from segctl.operations.contain import ContainOptions, flows_meeting
 from segctl.operations.loading import load_inventory, today
 from segctl.operations.watching import hear, refuse_nothing, watch_of
 from segctl.planning import watched
@@ -227,7 +227,7 @@ class _Run:
         part = _part(suspect.address)
         if name := _never(site, declared, part):
             return f"{name} must never be contained (segctl_containment.never)"
-        for flow in flows_of(devices, legs, (part,)):
+        for flow in flows_meeting(devices, legs, (part,)):
             if flow.essential:
                 return f"it carries the essential flow {flow.conduit}.{flow.flow}"
         return ""

@@ -130,9 +130,7 @@ class FirewallCell:
     def held(self) -> Sequence[Held]:
         """Return the addresses with our tag, and whether each is in the group."""
         inside = self._inside()
-        return [
-            one.held(self.group, enforced=one.address in inside) for one in self._registered()
-        ]
+        return [one.held(self.group, enforced=one.address in inside) for one in self._registered()]
 
     def room(self) -> int:
         """Return how many more addresses every model surely takes; negative: not known."""
