@@ -146,6 +146,17 @@ def test_it_goes_again_with_its_declaration(prepared: Plant) -> None:
     assert prepared("plan", "--detailed-exitcode").code == 0
 
 
+def test_without_any_containment_nothing_of_it_is_left(prepared: Plant) -> None:
+    path = prepared.folder / "group_vars/plant.yml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(ON, "segctl_log_forwarding: to-soc\n"), encoding="utf-8")
+    done = prepared("apply", "--auto-approve")
+    assert done.code == 0, done.err
+    running = prepared.fleet["fw1"].running().decode()
+    assert "segctl-automatic" not in running
+    assert "segctl-contained" not in running
+
+
 def test_without_the_profile_that_is_named_nothing_is_planned(plant: Plant) -> None:
     declare(plant)
     done = plant("plan")
@@ -272,6 +283,7 @@ def test_a_failed_commit_leaves_what_was_there(plant: Plant) -> None:
 def test_gateways_and_firewalls_behind_a_panorama_say_that_they_do_not() -> None:
     """Who reads a plan or a validation is told to let ``segctl watch`` do it."""
     from segctl.model.policy import DeclaredPolicy, LogProfile
+    from segctl.model.scope import Scope
     from segctl.model.site import Containment, Device
     from segctl.providers.base import provider
 
@@ -279,7 +291,11 @@ def test_gateways_and_firewalls_behind_a_panorama_say_that_they_do_not() -> None
     policy = DeclaredPolicy(log_profiles=[LogProfile(name=PROFILE, lists=(), signs=("scan",))])
     gateway = Device(name="gw1", platform="nftables", containment=declared)
     grouped = Device(
-        name="fw1", platform="panos", containment=declared, manager="panorama", group="Plant"
+        name="fw1",
+        platform="panos",
+        containment=declared,
+        manager="panorama",
+        group=Scope(kind="device-group", name="Plant"),
     )
     for device in (gateway, grouped):
         fitted, notes = provider(device.platform).fit(policy, device)
