@@ -84,9 +84,9 @@ def threats(common: CommonOptions, options: TrafficOptions, progress: Progress) 
         JournalError: the journal, which knows who is contained, cannot be read.
         UsageError: no file is given and no device is asked, or a file does not exist.
     """
+    from segctl.compiler.naming import CONTAINED
     from segctl.observe.threats import threatened
     from segctl.operations.audit import HistoryOptions, applies
-    from segctl.compiler.naming import CONTAINED
     from segctl.planning.containments import standing
 
     now = datetime.fromtimestamp(options.now, UTC)
