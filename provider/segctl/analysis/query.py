@@ -13,7 +13,7 @@ from segctl.analysis.answer import answer as answer_flow
 from segctl.analysis.effective import joins
 from segctl.analysis.ends import end_of, hops_between
 from segctl.analysis.present import as_listed, objects_of_flow
-from segctl.analysis.space import ALL_NAMES, icmp, service
+from segctl.analysis.space import ALL_NAMES, icmp, service, without
 from segctl.analysis.words import exact
 from segctl.compiler.topology import topology
 from segctl.model.errors import Problem
@@ -141,8 +141,12 @@ def _question(check: Check, site: Site, near: frozenset[str]) -> Question:
     if not versions:
         raise LookupError("its ends have no IP version in common", "use addresses of one version")
     if check.protocol in TYPES and not versions & _versions(check):
-        hint = "ICMP of IPv6 has types of its own: use icmpv6, or a type by its name"
-        raise LookupError(f"its ends do not speak {check.protocol} of that type", hint)
+        of = " of that type" if check.icmp_type else ""
+        other = "icmpv6" if check.protocol == "icmp" else "icmp"
+        raise LookupError(
+            f"its ends do not speak {check.protocol}{of}",
+            f"each version of IP has an ICMP of its own: ask about {other}",
+        )
     hops = hops_between(site.devices, source.zone, destination.zone)
     if not hops:
         gap = topology(site.devices).gap(source.zone, destination.zone)
@@ -227,7 +231,15 @@ def types_of(
             for protocol, number in numbers.items()
         )
     asked = tuple(TYPES) if check.protocol == "icmp" else (check.protocol,)
-    return tuple((service(one), spoken_as(one, None)) for one in asked)
+    echoes = {one: TYPES[one]["echo-request"] for one in asked}
+    return tuple(
+        part
+        for one, echo in echoes.items()
+        for part in (
+            (icmp(one, echo), spoken_as(one, echo)),
+            (without(service(one), icmp(one, echo)), spoken_as(one, None)),
+        )
+    )
 
 
 def wrong(question: Question, device: Device, reading: Reading, *, applications: Naming) -> str:

@@ -25,6 +25,7 @@ from segctl.analysis.space import (
     ranges,
     service,
 )
+from segctl.model.icmp import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -174,11 +175,15 @@ def _open(question: Question, can: Space) -> Iterable[Open]:
         asked = service(check.protocol)
         if common(services, asked) != asked:
             yield Open(field="port", numbers=services)
+    whole = [service(one) for one in TYPES if check.protocol == one and not check.icmp_type]
+    if any(common(services, asked) not in ((), asked) for asked in whole):
+        yield Open(field="port", numbers=services)
     if not check.application:
         names = Names()
         for box in can.boxes:
             names |= box.application
-        if names != ALL_NAMES:
+        anything = names.but if check.protocol in TYPES else names == ALL_NAMES
+        if not anything:  # some applications are never spoken on ICMP
             yield Open(field="application", names=names)
     times = ranges(part for box in can.boxes for part in box.time)
     if times != WEEK:

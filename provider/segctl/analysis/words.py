@@ -112,7 +112,7 @@ class Platform(Vocabulary, Protocol):
 
         Args:
             protocol: ``icmp`` or ``icmpv6``.
-            number: the type; None where it does not matter which.
+            number: the type; None for any but an echo request.
         """
         del protocol, number
         return exact(ALL_NAMES)

@@ -290,7 +290,13 @@ def check_text_of(check: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(lead="  not asked: ", text=f"{names} (left out by -l)", style="yellow")
 
 
-_FIELDS = {"port": "on port", "application": "as", "time": "at", "user": "for user"}
+_FIELDS = {
+    "port": "on port",
+    "icmp": "of type",
+    "application": "as",
+    "time": "at",
+    "user": "for user",
+}
 
 
 def _whole_text(check: Mapping[str, Any]) -> Iterator[Line]:
@@ -307,7 +313,10 @@ def _whole_text(check: Mapping[str, Any]) -> Iterator[Line]:
     for one in whole["depends_on"]:
         # the port follows from the application, and users are listed with each firewall
         if one["field"] != "user" and not (one["field"] == "port" and check["application"]):
-            text = f"{_FIELDS[one['field']]} {joined(one['allowed'])}"
+            field = (
+                "icmp" if check["protocol"] in TYPES and one["field"] == "port" else one["field"]
+            )
+            text = f"{_FIELDS[field]} {joined(one['allowed'])}"
             yield Line(lead="    only      ", text=text, style="yellow")
 
 

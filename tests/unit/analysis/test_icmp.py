@@ -132,7 +132,7 @@ def test_a_question_about_the_other_version_is_refused() -> None:
             source=ends[0], destination=ends[1], protocol=protocol, icmp_type=icmp_type
         )  # fmt: skip
         _, (problem,) = questions([check], SITE, {"s"})
-        assert f"its ends do not speak {protocol} of that type" in problem.message
+        assert f"its ends do not speak {protocol}" in problem.message
 
 
 def test_words_for_types() -> None:

@@ -131,9 +131,9 @@ class PanosWords:
         if number is not None and number != _ECHO[protocol]:
             why = f"which application {protocol}/{number} counts as is not known"
             return Meaning(can, NO_NAMES, (why,))
-        echo, others = _NAMED[protocol]
-        sure = Names(frozenset({echo} if number is not None else {echo, others}))
-        return Meaning(can, sure, (f"what besides {echo} such packets count as is not known",))
+        name = _NAMED[protocol][number is None]
+        why = f"what besides {name} such packets count as is not known"
+        return Meaning(can, Names(frozenset({name})), (why,))
 
     @property
     def multicast_zone(self) -> str:
