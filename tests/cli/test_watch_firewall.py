@@ -255,6 +255,13 @@ def test_a_device_that_does_so_is_imported_and_stays_as_it_is(prepared: Plant) -
     assert done.code == 0, (done.out, done.err)
 
 
+def test_a_snapshot_plans_as_the_firewall_does(prepared: Plant) -> None:
+    assert prepared("snapshot", "-o", "snapshots").code == 0
+    assert prepared("plan", "--detailed-exitcode", "--offline", "snapshots").code == 0
+    prepared.edit("group_vars/plant.yml", "on: [critical-threat, ", "on: [")
+    assert prepared("plan", "--detailed-exitcode", "--offline", "snapshots").code == 2
+
+
 def test_what_is_repeated_and_gone_is_drift(prepared: Plant) -> None:
     first = prepared.fleet["fw1"]
     rules = f"{VSYS}/rulebase/security/rules"

@@ -24,6 +24,7 @@ from segctl.model.policy import (
     Policy,
     resolver,
 )
+from segctl.providers.parsed import list_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,7 +71,9 @@ def _repeating(profile: LogProfile, live: Live) -> LogProfile:
             "lists cannot be repeated in the one by which it contains by itself: create it "
             "there, name another in segctl_log_forwarding, or leave out segctl_containment.on"
         )
-    return replace(profile, lists=tuple(sorted({*profile.lists, *repeated})))
+    held = {list_digest(text): text for one in live.policy[LogProfile] for text in one.lists}
+    known = (held.get(text, text) for text in repeated)  # a snapshot has digests of what others own
+    return replace(profile, lists=tuple(sorted({*profile.lists, *known})))
 
 
 # --- names of groups -----------------------------------------------------------------------------

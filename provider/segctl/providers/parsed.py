@@ -6,6 +6,7 @@ anything that `parse` does not read. Digests stand for what others own and no pl
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
@@ -71,6 +72,8 @@ _NAMES = {
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"
+#: How what stands for a match list begins.
+_DIGEST = '<entry digest="'
 LiveT = TypeVar("LiveT", bound=Live)
 ItemT = TypeVar("ItemT", bound=items.Item)
 
@@ -101,7 +104,15 @@ def without_notes(live: Live, kept: Callable[[str], str] = lambda _text: "") -> 
         translations=tuple(known.translation(*one) for one in enumerate(live.translations, 1)),
         pushed=replace(live.pushed, before=before, after=after),
         management=without_addresses(live.management),
+        log_lists={name: tuple(map(list_digest, held)) for name, held in live.log_lists.items()},
     )
+
+
+def list_digest(text: str) -> str:
+    """Return what stands for a match list of others: two that are equal still are."""
+    if text.startswith(_DIGEST):
+        return text
+    return f'{_DIGEST}{hashlib.sha256(text.encode()).hexdigest()}"/>'
 
 
 def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> ItemT:
