@@ -185,11 +185,10 @@ def test_an_object_that_something_besides_rules_uses_is_not_unused(
         mock.edit("set", f"{VSYS}/address-group", entry)
     where, what = USES[use]
     mock.edit("set", where, what, commit=True)
-    words = ("-l", "fw1")
     if offline:
         assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
-        words = ("--offline", "fw1.json", "-l", "fw1")
-    kinds = of(linted(applied, *words), "fw1")
+    more = ("--offline", "fw1.json") if offline else ()
+    kinds = of(linted(applied, "-l", "fw1", *more), "fw1")
     unused = {subject for kind, subject in kinds if kind == "unused_object"}
     used = {"GROUP", "INSIDE"} if use == "decryption" else {"USED"}
     assert unused == {"USED", "GROUP", "INSIDE", "NOBODY", "IDLE"} - used

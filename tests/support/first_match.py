@@ -288,7 +288,7 @@ class Firewall:
             return True
         group, held = self.held["service-group"].get(name), self.held["service"].get(name)
         if group is not None:
-            members = listed_in(group.find("members"))
+            members = listed_in(group.find("members")) or listed_in(group)
             if depth > _DEPTH or not members:
                 return None
             return _any_of(self._service(one, packet, depth + 1) for one in members)

@@ -13,8 +13,8 @@ from segctl.analysis.answer import answer as answer_flow
 from segctl.analysis.effective import joins
 from segctl.analysis.ends import end_of, hops_between
 from segctl.analysis.present import as_listed, objects_of_flow
-from segctl.analysis.space import ALL_NAMES, icmp, service, without
-from segctl.analysis.words import exact
+from segctl.analysis.space import icmp, service, without
+from segctl.analysis.words import spoken_as
 from segctl.compiler.topology import topology
 from segctl.model.errors import Problem
 from segctl.model.icmp import TYPES, numbered
@@ -23,13 +23,13 @@ from segctl.model.site import ACCESS_CLASSES, Source
 from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from segctl.analysis.answer import Answer
     from segctl.analysis.effective import Reading
     from segctl.analysis.ends import End
     from segctl.analysis.space import Names, Numbers
-    from segctl.analysis.words import Meaning
+    from segctl.analysis.words import Meaning, Vocabulary
     from segctl.compiler.topology import Hop
     from segctl.model.site import Device, Site
     from segctl.protocols import Naming
@@ -204,30 +204,21 @@ def flow_of(question: Question, device: Device, reading: Reading, *, application
         port=check.port,
         user=check.user,
         spoken=spoken,
-        types=types_of(check, reading.platform.spoken_as),
+        types=types_of(check, reading.platform),
     )
 
 
-def _any(protocol: str, number: int | None) -> Meaning[Names]:
-    del protocol, number
-    return exact(ALL_NAMES)
+def types_of(check: Check, words: Vocabulary) -> tuple[tuple[Numbers, Meaning[Names]], ...]:
+    """Return the types of ICMP that a check is about, each with what it counts as in some words.
 
-
-def types_of(
-    check: Check, spoken_as: Callable[[str, int | None], Meaning[Names]] = _any
-) -> tuple[tuple[Numbers, Meaning[Names]], ...]:
-    """Return the types of ICMP that a check is about, each with what it counts as.
-
-    Args:
-        check: one about ICMP; others have none.
-        spoken_as: what a type counts as on a platform (`Platform.spoken_as`), by default anything.
+    A check about something else has none.
     """
     if check.protocol not in TYPES:
         return ()
     if check.icmp_type:
         numbers = numbered(check.protocol, check.icmp_type)
         return tuple(
-            (icmp(protocol, number), spoken_as(protocol, number))
+            (icmp(protocol, number), spoken_as(words, protocol, number))
             for protocol, number in numbers.items()
         )
     asked = tuple(TYPES) if check.protocol == "icmp" else (check.protocol,)
@@ -236,8 +227,8 @@ def types_of(
         part
         for one, echo in echoes.items()
         for part in (
-            (icmp(one, echo), spoken_as(one, echo)),
-            (without(service(one), icmp(one, echo)), spoken_as(one, None)),
+            (icmp(one, echo), spoken_as(words, one, echo)),
+            (without(service(one), icmp(one, echo)), spoken_as(words, one, None)),
         )
     )
 

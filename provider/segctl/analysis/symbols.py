@@ -94,10 +94,6 @@ class Symbols:
         """As the platform does."""
         return self.platform.effect(extra)
 
-    def spoken_as(self, protocol: str, number: int | None) -> Meaning[Names]:
-        """As the platform does."""
-        return self.platform.spoken_as(protocol, number)
-
     def shown(self, extra: str) -> str:
         """Return a text as the platform shows it."""
         return self.platform.shown(extra)

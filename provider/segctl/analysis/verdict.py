@@ -25,6 +25,7 @@ from segctl.analysis.space import (
     ranges,
     service,
 )
+from segctl.analysis.words import Literally
 from segctl.model.icmp import TYPES
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def end_to_end(
         port=check.port,
         user=check.user,
         spoken=Spoken(),
-        types=types_of(check),
+        types=types_of(check, Literally()),
     )
     region = region_of(flow, ALL_NAMES) & REAL
     pairs = pairs_of([ends_of(flow) & REAL])

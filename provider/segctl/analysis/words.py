@@ -105,17 +105,19 @@ class Platform(Vocabulary, Protocol):
         """
         return extra
 
+
+@runtime_checkable
+class TellsTypes(Protocol):
+    """A vocabulary that tells ICMP apart by application, besides or in place of types."""
+
     def spoken_as(self, protocol: str, number: int | None) -> Meaning[Names]:
         """Return the applications that packets of a type of ICMP can count as, and surely do.
-
-        By default any, since applications are not told apart there.
 
         Args:
             protocol: ``icmp`` or ``icmpv6``.
             number: the type; None for any but an echo request.
         """
-        del protocol, number
-        return exact(ALL_NAMES)
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,13 @@ class _AsItIs(Platform):
 def as_platform(words: Vocabulary) -> Platform:
     """Return a vocabulary as a platform, its texts shown as they are unless it says otherwise."""
     return words if isinstance(words, Platform) else _AsItIs(words)
+
+
+def spoken_as(words: Vocabulary, protocol: str, number: int | None) -> Meaning[Names]:
+    """Return what a type of ICMP counts as (`TellsTypes`), anything where nobody tells."""
+    if isinstance(words, TellsTypes):
+        return words.spoken_as(protocol, number)
+    return exact(ALL_NAMES)
 
 
 def exact(found: _T) -> Meaning[_T]:

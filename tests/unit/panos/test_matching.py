@@ -32,7 +32,7 @@ def test_a_packet_is_asked_about_by_all_that_is_known_of_it() -> None:
     )
     assert "<source-user>s\\ops</source-user>" in question(replace(PACKET, user="s\\ops"))
     assert "<protocol>1</protocol></sec" in question(
-        replace(PACKET, protocol="icmp", port=0, application="")
+        replace(PACKET, protocol="icmp", port=8, application="")  # a type is no port
     )
 
 

@@ -182,9 +182,9 @@ def test_what_is_pushed_beside_security_rules_uses_objects() -> None:
     )
     objects = f"<address>{address('plc', '10.2.0.9')}{address('idle', '10.2.0.8')}</address>"
     found = live(Policy(objects=objects, more=f"<nat><rules>{nat}</rules></nat>").answer())
-    assert found.used == {"plc"}
+    assert found.used == frozenset({"plc"})
     secured = Policy(objects=objects, pre=rule("r", destination="plc")).answer()
-    assert live(secured).used == set()  # lint looks at security rules itself
+    assert live(secured).used == frozenset()  # lint looks at security rules itself
     broken = Policy(objects=objects).answer().replace(b"<shared>", b"<odd/><shared>")
     assert live(broken).used is not None
 

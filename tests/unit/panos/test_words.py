@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import ALL_NAMES, Box, Names, Point, Space, service
-from segctl.model.policy import Address, Service, ServiceGroup
+from segctl.model.policy import Address, ApplicationGroup, Service, ServiceGroup
 from segctl.providers import parsed
 from segctl.providers.base import Live, provider, reading
 from segctl.providers.panos.parse import COUNTED_KINDS, PanosLive, parse
@@ -167,6 +167,19 @@ def tcp(name: str, port: int) -> str:
 def group(name: str, *members: str) -> str:
     inside = "".join(f"<member>{one}</member>" for one in members)
     return f'<entry name="{name}"><members>{inside}</members></entry>'
+
+
+def test_groups_of_old_configurations_are_read_with_their_members() -> None:
+    """They stand in the entry itself; what else is there is none of them."""
+    old = "<entry name='g'><member>s</member><tag><member>t</member></tag></entry>"
+    objects = (
+        f"<service>{tcp('s', 22)}</service><service-group>{old}</service-group>"
+        "<application-group><entry name='a'><member>ssh</member></entry></application-group>"
+    )
+    live = parse(document(rule("r", services="g"), objects=objects))
+    assert opens_ssh(live)
+    assert [one.members for one in live.others[ServiceGroup]] == [("s",)]
+    assert [one.members for one in live.others[ApplicationGroup]] == [("ssh",)]
 
 
 def test_service_groups_are_read_and_belong_to_others_whatever_they_are_called() -> None:

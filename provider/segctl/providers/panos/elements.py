@@ -303,18 +303,20 @@ def parse_tag(element: Element) -> Tag:
 
 def parse_application_group(element: Element) -> ApplicationGroup:
     """Read an application group."""
-    found = element.find("members")
-    return ApplicationGroup(
-        name=element.get("name", ""), members=members(found) if found is not None else ()
-    )
+    return ApplicationGroup(name=element.get("name", ""), members=_of_group(element))
 
 
 def parse_service_group(element: Element) -> ServiceGroup:
     """Read a service group."""
+    return ServiceGroup(name=element.get("name", ""), members=_of_group(element))
+
+
+def _of_group(element: Element) -> tuple[str, ...]:
+    """Return the members of a group; old configurations have them in the entry itself."""
     found = element.find("members")
-    return ServiceGroup(
-        name=element.get("name", ""), members=members(found) if found is not None else ()
-    )
+    if found is not None:
+        return members(found)
+    return tuple(sorted(child.text or "" for child in element.findall("member")))
 
 
 def parse_schedule(element: Element) -> Schedule:

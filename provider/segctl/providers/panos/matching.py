@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
 
 _NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
+_WITH_PORTS = frozenset({"tcp", "udp", "sctp"})
 _QUOTED = re.compile(r'^"?([^";]+)"?; index: \d+')
 
 
@@ -27,7 +28,8 @@ def question(packet: Packet) -> str:
         UnsupportedError: the device has no words for it.
     """
     number = _NUMBERS.get(packet.protocol)
-    if number is None or (packet.protocol in ("tcp", "udp", "sctp") and not packet.port):
+    ported = packet.protocol in _WITH_PORTS
+    if number is None or (ported and not packet.port):
         message = f"a packet of {packet.protocol or 'no protocol'} without a port"
         raise UnsupportedError(message)
     fields = {
@@ -36,7 +38,7 @@ def question(packet: Packet) -> str:
         "source": str(packet.source),
         "destination": str(packet.destination),
         "protocol": str(number),
-        "destination-port": str(packet.port) if packet.port else "",
+        "destination-port": str(packet.port) if ported else "",
         "application": packet.application,
         "source-user": packet.user,
     }
