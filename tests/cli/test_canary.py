@@ -295,6 +295,10 @@ ASKED = (
     ("usage", "records", "--narrow", "--json", "-o", "narrower"),
     ("discover", "records", "--json", "-o", "proposed"),
     ("threats", "records", "--json", "--html", "threats.html"),
+    (
+        *("watch", "records", "--since", "3000d", "--json", "-e"),
+        '{"segctl_containment": {"zones": ["supervisory"], "on": ["critical-threat", "scan"]}}',
+    ),
     ("traffic", "records", "--json", "--html", "traffic.html"),
     ("replay", "--declared", "records", "--json"),
     ("replay", "--declared", "records", "--offline", "snapshots"),

@@ -135,6 +135,13 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["discover", "--from-devices", "--since=2h"],
     ],
     "threats": [["threats", "records", "--markdown=markdown.out", "--html=html.out"]],
+    "watch": [
+        [
+            *("watch", "records", "--since=3000d", "-e"),
+            '{"segctl_containment": {"zones": ["supervisory"], "on": ["critical-threat", "scan"]}}',
+        ],
+        ["watch", "records", "--act"],
+    ],
     "traffic": [
         *(
             ["traffic", "records", f"--by={what}", "--markdown=markdown.out", "--html=html.out"]
