@@ -124,8 +124,10 @@ def difference(
 
 #: Both sides of every border.
 HOSTS = [f"10.0.0.{n}" for n in range(7)] + ["fd00::", "fd00::3", "fd00::4"]
-SERVICES = [("tcp", n) for n in (21, 22, 23, 79, 80, 81, 82, 501, 502, 503)] + [("udp", 502)]
-SERVICES += [("icmp", 3), ("icmp", 8), ("icmp", 9), ("icmpv6", 128)]
+SERVICES = [
+    *(("tcp", n) for n in (21, 22, 23, 79, 80, 81, 82, 501, 502, 503)),
+    *(("udp", 502), ("icmp", 3), ("icmp", 8), ("icmp", 9), ("icmpv6", 128)),
+]
 
 
 def host(text: str) -> Host:

@@ -6,6 +6,7 @@ import shlex
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -148,7 +149,9 @@ class _Run:
     loaded: Loaded
     progress: Progress
     stopped: str = ""
-    _legs: dict[str, dict[str, list[Leg]]] = field(default_factory=dict)
+    _legs: dict[str, dict[str, list[Leg]]] = field(
+        default_factory=dict[str, "dict[str, list[Leg]]"]
+    )
     _every: dict[str, list[Leg]] | None = None
 
     def judge(self, suspect: Suspect) -> Judged:
@@ -254,7 +257,7 @@ class _Run:
         """Return what every firewall that contains a zone lets be acted upon."""
         devices, _ = self._firewalls(zone)
         kinds = [frozenset(one.containment.act) for one in devices if one.containment]
-        return frozenset.intersection(*kinds) if kinds else frozenset()
+        return reduce(frozenset[str].intersection, kinds) if kinds else frozenset()
 
     def _at_once(self) -> int:
         devices = self.loaded.site.devices

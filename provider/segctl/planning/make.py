@@ -311,8 +311,8 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
     ):
         if held is None:
             continue  # the platform has no such names, and its provider has fitted the policy
-        made = {one.name for one in wanted[LogProfile]} if attribute == "log_setting" else set()
-        used = {getattr(rule, attribute) for rule in wanted.rules}
+        made = {one.name for one in wanted[LogProfile] if attribute == "log_setting"}
+        used: set[str] = {getattr(rule, attribute) for rule in wanted.rules}
         absent = sorted(used - held - made - {""})
         if absent:
             raise UnsupportedError(

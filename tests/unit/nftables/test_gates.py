@@ -220,7 +220,7 @@ def test_what_sets_of_others_hold_that_last_is_known(rule: str, told: str) -> No
 
 
 def test_a_set_that_packets_are_added_to_does_not_last() -> None:
-    rules = [
+    rules: list[object] = [
         {"rule": {"chain": "c", "expr": [{"match": {"op": "==", "left": {}, "right": "@s"}}]}},
         {"rule": {"chain": "c", "expr": [{"set": {"op": "add", "elem": {}, "set": "@t"}}]}},
         {"rule": {"chain": "c", "expr": [{"match": {"op": "==", "left": {}, "right": "@t"}}]}},

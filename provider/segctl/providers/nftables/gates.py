@@ -612,9 +612,10 @@ def _plain(element: Any) -> Any:
     Raises:
         _UnknownError: it lasts for a time, or matches by more than what it is.
     """
-    if not isinstance(element, dict) or "elem" not in element:
+    found = cast("dict[str, Any]", element) if isinstance(element, dict) else {}
+    if "elem" not in found:
         return element
-    held = cast("dict[str, Any]", element["elem"])
+    held = cast("dict[str, Any]", found["elem"])
     if not held.keys() <= {"val", "comment", "counter"}:
         raise _UnknownError
     return held["val"]
@@ -643,9 +644,10 @@ def _span(value: Any) -> tuple[int, int]:
 
 def _types(protocol: str, value: Any) -> tuple[int, int]:
     """Return the first and the last type of ICMP that a value means."""
-    ends = value["range"] if isinstance(value, dict) else (value, value)
-    first, last = (TYPES[protocol].get(str(one), one) for one in ends)
-    return int(first), int(last)
+    ends = cast("dict[str, Any]", value)["range"] if isinstance(value, dict) else [value, value]
+    first, last = cast("list[Any]", ends)
+    known: Mapping[str, Any] = TYPES[protocol]
+    return int(known.get(str(first), first)), int(known.get(str(last), last))
 
 
 def _matches(value: Any, rest: Sequence[Any]) -> bool:

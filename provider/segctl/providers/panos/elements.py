@@ -103,7 +103,7 @@ def canonical_xml(element: Element) -> str:
     """Return the XML of an entry in its one form, whatever order its children have."""
     named = element.get("name")
     made = etree.Element(element.tag, {} if named is None else {"name": named})
-    below = sorted(canonical_xml(child) for child in element if isinstance(child.tag, str))
+    below = sorted(map(canonical_xml, element.iterchildren("*")))
     for text in below:
         made.append(etree.fromstring(text))
     if not below and (element.text or "").strip():
