@@ -612,10 +612,10 @@ def _plain(element: Any) -> Any:
     Raises:
         _UnknownError: it lasts for a time, or matches by more than what it is.
     """
-    found = cast("dict[str, Any]", element) if isinstance(element, dict) else {}
-    if "elem" not in found:
-        return element
-    held = cast("dict[str, Any]", found["elem"])
+    told: dict[str, Any] = element if isinstance(element, dict) else {"elem": {"val": element}}
+    if "elem" not in told:
+        return told
+    held = cast("dict[str, Any]", told["elem"])
     if not held.keys() <= {"val", "comment", "counter"}:
         raise _UnknownError
     return held["val"]
@@ -646,7 +646,7 @@ def _types(protocol: str, value: Any) -> tuple[int, int]:
     """Return the first and the last type of ICMP that a value means."""
     ends = cast("dict[str, Any]", value)["range"] if isinstance(value, dict) else [value, value]
     first, last = cast("list[Any]", ends)
-    known: Mapping[str, Any] = TYPES[protocol]
+    known = cast("Mapping[str, Any]", TYPES[protocol])
     return int(known.get(str(first), first)), int(known.get(str(last), last))
 
 
