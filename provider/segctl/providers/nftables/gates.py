@@ -612,7 +612,9 @@ def _plain(element: Any) -> Any:
     Raises:
         _UnknownError: it lasts for a time, or matches by more than what it is.
     """
-    told: dict[str, Any] = element if isinstance(element, dict) else {"elem": {"val": element}}
+    told: dict[str, Any] = (
+        cast("dict[str, Any]", element) if isinstance(element, dict) else {"elem": {"val": element}}
+    )
     if "elem" not in told:
         return told
     held = cast("dict[str, Any]", told["elem"])
