@@ -37,6 +37,16 @@ def leading_on(live: Live) -> dict[str, str]:
     return {one.about[0]: one.about[1] for one in live.findings if one.kind == EXTERNAL}
 
 
+def zone_names(device: Device) -> dict[str, str]:
+    """Return what a device calls the zones that it is attached to, by their keys."""
+    return {binding.zone: binding.name for binding in device.zones}
+
+
+def beyond(system: str, zone: str) -> str:
+    """Say who judges beyond a zone (its name on the device), and is not asked."""
+    return f"virtual system {system} judges what passes zone {zone}, too, and is not asked"
+
+
 def judged_onward(
     held: Reading,
     device: Device,
@@ -53,7 +63,7 @@ def judged_onward(
         ends: the zones (keys) between which packets go.
         leading: where zones lead to, as `leading_on` says.
     """
-    names = {binding.zone: binding.name for binding in device.zones}
+    names = zone_names(device)
     met = {zone for hop in hops for zone in (hop.enter, hop.leave)} & {*ends}
     gates = tuple(
         Gate(

@@ -13,6 +13,7 @@ from segctl.analysis.proof import Counterexample, Speech, prove
 from segctl.analysis.space import PROTOCOLS
 from segctl.fleet.connections import target
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, warned
+from segctl.fleet.onward import beyond, leading_on, zone_names
 from segctl.fleet.snapshots import OFFLINE, fitting
 from segctl.model.errors import DeviceError, InventoryError, Problem
 from segctl.planning import findings
@@ -231,7 +232,8 @@ def prove_document(asked: Asked, document: bytes) -> DeviceProof:
         raise InventoryError((Problem(message=message, hint=hint),))
     _, told = speaks.fit(desired.policy, desired.device)
     found = _proved(asked, reading(speaks, live, gated=True), told)
-    proof = replace(found.proof, examples=(*_doubts(desired, live), *found.proof.examples))
+    doubts = (*_doubts(desired, live), *_judged_beyond(asked, live))
+    proof = replace(found.proof, examples=(*doubts, *found.proof.examples))
     return replace(
         found,
         proved=replace(found.proved, proof=proof),
@@ -255,10 +257,25 @@ def _doubts(desired: Desired, live: Live) -> Iterator[Counterexample]:
             yield Counterexample(direction="unknown", enter="", leave="", why=(one.message,))
 
 
+def _judged_beyond(asked: Asked, live: Live) -> Iterator[Counterexample]:
+    """Yield of zones that conduits end in who else judges there, and is not asked."""
+    names, leading = zone_names(asked.desired.device), leading_on(live)
+    ends = {
+        zone
+        for need in asked.wanted.needs
+        for zone in {need.source, need.destination} & {need.enter, need.leave}
+    }
+    for zone in sorted(ends):
+        if system := leading.get(names.get(zone, "")):
+            yield Counterexample(
+                direction="unknown", enter="", leave="", why=(beyond(system, names[zone]),)
+            )
+
+
 def _proved(asked: Asked, held: Reading, told: Iterable[Problem]) -> DeviceProof:
     device = asked.desired.device
     speaks = provider(device.platform)
-    names = {one.zone: one.name for one in device.zones}
+    names = zone_names(device)
     keep = frozenset(
         (names[enter], names[leave])
         for enter, leave in asked.pairs
