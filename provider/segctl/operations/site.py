@@ -101,9 +101,10 @@ def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> Sit
         evidence=_evidence(options.evidence) if options.evidence is not None else None,
         digests=tuple(digests.items()) if options.asks else (),
     )
+    parts = parts_of(plant)
     return SiteResult(
-        text=plant_page(plant),
-        parts=tuple(part.title for part in parts_of(plant)),
+        text=plant_page(plant, parts),
+        parts=tuple(part.title for part in parts),
         layout=layout,
         failed=failed,
         provenance=evidence,

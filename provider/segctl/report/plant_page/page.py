@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from segctl.report.drawing.document import summary
 from segctl.report.escape import html_text
 from segctl.report.html import framed
-from segctl.report.plant_page.parts import parts_of
 from segctl.report.provenance import provenance_pairs
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ th, td { overflow-wrap: normal }
 tbody tr:target, details:target { background: var(--amberbg); outline: 2px solid var(--amber) }
 .skip { position: absolute; left: -99rem } .skip:focus { position: static }
 .wide { overflow: auto; content-visibility: auto; contain-intrinsic-size: auto 30rem }
+section > table, details table { display: block; overflow-x: auto }
 .drawing { overflow: auto; border: 1px solid var(--line); margin: 1rem 0 }
 .drawing svg { display: block; height: auto; min-width: 60rem; max-width: none }
 svg a:focus rect, svg a:focus path, svg a:hover rect { stroke-width: 4 }
@@ -89,9 +89,8 @@ _SCRIPT = """
 """
 
 
-def plant_page(plant: Plant) -> str:
+def plant_page(plant: Plant, parts: Sequence[Part]) -> str:
     """Return the page of a plant: one HTML file that loads nothing and works without a server."""
-    parts = parts_of(plant)
     title = html_text(f"segctl · {plant.title}")
     facts = (*provenance_pairs(plant.provenance), *_digests(plant))
     lines = framed(
