@@ -1,7 +1,8 @@
 """Queries of logs: ``(addr.src in 10.0.0.0/8) and (time_generated geq '2026/11/02 00:00:00')``.
 
 Sources: the vendor's API guide 9.1 (terms in parentheses, and, or, not; eq, neq, in, notin, geq,
-leq, contains) and clients in the wild (lt, gt). Times are the device's own, without zone. Releases
+leq, contains), clients in the wild (lt, gt), and real configurations (match lists of verdicts and
+events). Times are the device's own, without zone. Releases
 before 10.1.12 take a day of more digits than two without an error (release note PAN-217123), and
 read the first two. What a device says to a query it does not understand is not recorded.
 """
@@ -74,6 +75,8 @@ FIELDS = {
         "elapsed",
         "repeatcnt",
         "category",
+        "verdict",
+        "eventid",
         "receive_time",
         "time_generated",
         "time_received",
