@@ -137,7 +137,7 @@ def _listening(told: list[dict[str, Any]]) -> Generator[int]:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
             """Say nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Told) as server:
