@@ -113,6 +113,20 @@ def test_a_firewall_that_does_not_answer_is_said(applied: Plant) -> None:
     assert "could not be checked" in part(text, "drift")
 
 
+def test_a_firewall_that_stops_answering_meanwhile_is_said_too(applied: Plant) -> None:
+    """Its rules were listed; then what they should be could not be compared."""
+    mock = applied.fleet["fw2"]
+    before = len(mock.requests)
+    assert applied("matrix", "--live").code == 0
+    mock.fail("status", code=503, skip=len(mock.requests) - before, times=1000)
+    text, document = page(applied, "--live", code=1)
+    assert [one["name"] for one in document["failed"]] == ["fw2"]
+    assert "503" in document["error"]["message"]
+    assert document["provenance"]["devices"] == ["fw1", "fw2"]
+    assert "not read" not in part(text, "drawing"), "its rules were"
+    assert "1 could not be checked" in part(text, "drift")
+
+
 def test_snapshots_tell_what_was_held_without_any_device(applied: Plant) -> None:
     assert applied("snapshot", "-o", "kept").code == 0
     before = {name: len(mock.requests) for name, mock in applied.fleet.mocks.items()}

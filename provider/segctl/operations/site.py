@@ -84,7 +84,8 @@ def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> Sit
     if options.asks:
         picture = overlaid(picture, _among(document["cells"], shown), failed)
     picture = replace(picture, facts=facts)
-    reports = _reports(common, options, progress)
+    reports, unanswered = _reports(common, options, progress)
+    failed = unanswered | failed
     layout = place(picture)
     evidence = provenance(common, loaded, digests if options.asks else ())
     plant = Plant(
@@ -134,15 +135,18 @@ def _labels(shown: Site) -> dict[str, str]:
 # --- what was found out --------------------------------------------------------------------------
 
 
-def _reports(common: CommonOptions, options: SiteOptions, progress: Progress) -> dict[str, Report]:
-    found = {"Findings": _findings(common)}
+def _reports(
+    common: CommonOptions, options: SiteOptions, progress: Progress
+) -> tuple[dict[str, Report], dict[str, str]]:
+    """Return reports by their titles, and the devices that did not answer for them, with why."""
+    found, failed = {"Findings": _findings(common)}, dict[str, str]()
     if options.plan is not None:
         found["Plan"] = _plan(options.plan)
     if options.asks:
-        found["Drift"] = _drift(common, options, progress)
+        found["Drift"] = _drift(common, options, progress, failed)
     if options.checks is not None:
-        found["Checks"] = _checks(common, options, options.checks, progress)
-    return found
+        found["Checks"] = _checks(common, options, options.checks, progress, failed)
+    return found, failed
 
 
 def _findings(common: CommonOptions) -> Report:
@@ -166,21 +170,33 @@ def _plan(file: Path) -> Report:
     return plan_report(show(file).plan, environment=DEFAULT_ENVIRONMENT)
 
 
-def _drift(common: CommonOptions, options: SiteOptions, progress: Progress) -> Report:
+def _drift(
+    common: CommonOptions, options: SiteOptions, progress: Progress, failed: dict[str, str]
+) -> Report:
     from segctl.operations.drift import DriftOptions, drift
     from segctl.report import DEFAULT_ENVIRONMENT, drift_report
 
     result = drift(common, DriftOptions(offline=options.offline), progress)
+    failed |= {one.device: one.message for one in result.failures}
     return drift_report(result.report, environment=DEFAULT_ENVIRONMENT)
 
 
-def _checks(common: CommonOptions, options: SiteOptions, file: Path, progress: Progress) -> Report:
+def _checks(
+    common: CommonOptions,
+    options: SiteOptions,
+    file: Path,
+    progress: Progress,
+    failed: dict[str, str],
+) -> Report:
+    from segctl.fleet import Failure
     from segctl.operations.check import CheckOptions, check
     from segctl.report import DEFAULT_ENVIRONMENT, check_json, check_report
 
     declared = not options.asks
     asked = CheckOptions(file=file, declared=declared, offline=options.offline)
     result = check(common, asked, progress)
+    silent = ((name, one) for name, one in result.answers.items() if isinstance(one, Failure))
+    failed |= {name: one.message for name, one in silent}
     document = check_json(
         result.questions,
         result.answers,
