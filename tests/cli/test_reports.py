@@ -67,7 +67,7 @@ def test_a_plan_is_reported_in_every_form(plant: Plant) -> None:
 #: What a saved plan cannot draw, since it does not know the zones, and the policy for its style.
 _DRAWN = re.compile(
     r"\n<details><summary>What it touches, drawn</summary>\n.*?\n</details>\n"
-    r"|<h2>What it touches</h2>\n<div[^>]*><svg.*?</svg>\n</div>\n"
+    r"|<h2>What it touches</h2>\n<div[^>]*>\n<svg.*?</svg>\n</div>\n"
     r'|<meta http-equiv="Content-Security-Policy"[^>]*>',
     re.DOTALL,
 )

@@ -146,7 +146,8 @@ def report_body(report: Report, prefix: str = "d") -> Iterator[str]:
         from segctl.report.drawing import svg  # its pages are made of these
 
         yield "<h2>What it touches</h2>"
-        yield f'<div class="drawing" tabindex="0" role="region">{svg(report.drawing)}</div>'
+        yield '<div class="drawing" tabindex="0" role="region" aria-label="What it touches">'
+        yield f"{svg(report.drawing)}</div>"
     if report.sections:
         title, head = _OF.get(report.kind, ("Devices", "Device"))
         yield f"<h2>{title}</h2>"
