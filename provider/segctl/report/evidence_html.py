@@ -207,10 +207,13 @@ def _specification(document: Mapping[str, Any]) -> Iterator[str]:
                 ("Conduits", _text(joined or "none")),
             ),
         )
-        rows = (
+        rows = [
             [_text(one[key]) for key in ("name", "role", "addresses")] for one in zone["assets"]
-        )
-        yield from _table(("Asset", "Role", "Addresses"), rows)
+        ]
+        if rows:
+            yield from _table(("Asset", "Role", "Addresses"), rows)
+        else:
+            yield "<p>No asset is declared.</p>"
     yield "<h2>Conduits</h2>"
     for one in document["conduits"]:
         yield f"<h2>{_text(one['conduit'])}: {_text(one['from'])} → {_text(one['to'])}</h2>"

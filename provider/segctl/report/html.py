@@ -99,12 +99,13 @@ def framed(
     body: Iterable[str],
     facts: Iterable[tuple[str, str]],
     *,
+    above: Iterable[str] = (),
     style: str = "",
     script: str = "",
 ) -> Iterator[str]:
     """Yield a page around lines of HTML; `title` is HTML already, `facts` stand at its end.
 
-    `style` is CSS of the page's own, `script` what the page does. A browser loads nothing, and
+    `above` are lines of HTML between the headline and the body. `style` is CSS of the page's own, `script` what the page does. A browser loads nothing, and
     heeds no other styles and scripts than those that the page was made with.
     """
     lines = list(body)
@@ -120,8 +121,11 @@ def framed(
     )
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>"
-    yield f'<h1>{title}</h1>\n<p class="headline">{html_text(headline)}</p>'
+    yield f'<header><h1>{title}</h1>\n<p class="headline">{html_text(headline)}</p></header>'
+    yield from above
+    yield "<main>"
     yield from lines
+    yield "</main>"
     shown = [f"{label} <code>{html_text(text)}</code>" for label, text in facts]
     if shown:
         yield f"<footer>{' · '.join(shown)}</footer>"
@@ -169,7 +173,7 @@ def _item(remark: Remark) -> str:
 
 
 def _table(sections: Sequence[Section], head: str, prefix: str) -> Iterator[str]:
-    yield f"<table><thead><tr><th>{head}</th><th>State</th><th></th></tr></thead><tbody>"
+    yield f"<table><thead><tr><th>{head}</th><th>State</th><th>Facts</th></tr></thead><tbody>"
     for number, section in enumerate(sections, 1):
         yield (
             f'<tr><td><a href="#{prefix}{number}">{html_text(section.name)}</a></td>'

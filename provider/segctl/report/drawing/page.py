@@ -42,9 +42,11 @@ def _body(layout: Layout) -> Iterator[str]:
     picture = layout.picture
     yield '<div class="drawing" tabindex="0" role="region" aria-label="Drawing">'
     yield f"{svg(layout)}</div>"
-    yield "<h2>What is permitted between zones</h2>"
+    title = "What is permitted between zones"
+    yield f"<h2>{title}</h2>"
     yield from _table(
-        ("From", "To", "Permitted", "At most", "Conduits", "Firewalls", ""),
+        title,
+        ("From", "To", "Permitted", "At most", "Conduits", "Firewalls", "Marks"),
         (
             (
                 arrow.source,
@@ -66,14 +68,17 @@ def _body(layout: Layout) -> Iterator[str]:
     )
     yield "<h2>Zones</h2>"
     yield from _table(
+        "Zones",
         ("Zone", "What it is", "Assets"),
         ((box.key, " · ".join(notes_of(box)), ", ".join(box.chips)) for box in picture.boxes),
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     cells = "".join(f'<th scope="col">{html_text(cell)}</th>' for cell in head)
-    yield f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>'
+    label = f"Table: {html_text(title)}"
+    yield f'<div class="wide" tabindex="0" role="region" aria-label="{label}">'
+    yield f"<table><thead><tr>{cells}</tr></thead><tbody>"
     for row in rows:
         yield f"<tr>{''.join(f'<td>{html_text(cell)}</td>' for cell in row)}</tr>"
     yield "</tbody></table></div>"

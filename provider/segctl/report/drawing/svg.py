@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from segctl.report.drawing.picture import LEVELS
@@ -69,6 +70,12 @@ _LEGEND = (
     ("control", "also controls"),
     ("program", "also programs"),
     ("any", "anything that passes on the port"),
+    ("", "★ essential"),
+    ("", "dashed: monitored"),
+)
+_SAMPLE = 34
+_LEGEND_WIDTH = 48 + sum(
+    (_SAMPLE if look else 0) + label_width(words) + 10 for look, words in _LEGEND
 )
 
 
@@ -84,11 +91,12 @@ def svg(layout: Layout, leads: Mapping[str, str] = _NOWHERE) -> str:
 
 
 def _svg(layout: Layout, leads: Mapping[str, str]) -> Iterator[str]:
-    foot = _foot_lines(layout)
+    width = max(layout.width, _LEGEND_WIDTH)
+    foot = list(_foot_lines(layout, int((width - 48) / CHARACTER)))
     height = layout.height + 26 + 18 * len(foot)
-    width = max(layout.width, 760)
+    role = "group" if leads else "img"  # an image has nothing inside that one can reach
     yield (
-        f'<svg class="plant" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="plant" xmlns="http://www.w3.org/2000/svg" role="{role}" '
         f'viewBox="0 {px(layout.top)} {px(width)} {px(height)}" '
         f'width="{px(width)}" height="{px(height)}">'
     )
@@ -262,25 +270,26 @@ def _fit(text: str, width: float, character: float) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
-def _foot_lines(layout: Layout) -> Sequence[str]:
+def _foot_lines(layout: Layout, room: int) -> Iterator[str]:
+    """Yield what stands below a drawing, in lines of at most `room` characters."""
     unlabelled = [
         f"{arrow.key}: {', '.join(arrow.labels)}"
         for arrow in layout.picture.arrows
         if not layout.arrows[arrow.key].label
     ]
-    return [*unlabelled, *layout.picture.legend, drawn_from(layout.picture, short=True)]
+    for line in (*unlabelled, *layout.picture.legend, drawn_from(layout.picture, short=True)):
+        yield from wrap(line, room)
 
 
 def _foot(lines: Sequence[str], top: float) -> Iterator[str]:
     x = 24.0
     for look, words in _LEGEND:
-        sample = f"M{px(x)} {px(top + 8)}L{px(x + 28)} {px(top + 8)}"
-        yield f'<path class="arrow {look}" d="{sample}"/>'
-        yield f'<text class="s" x="{px(x + 34)}" y="{px(top + 12)}">{words}</text>'
-        x += 34 + label_width(words) + 10
-    for word in ("★ essential", "dashed: monitored"):
-        yield f'<text class="s" x="{px(x)}" y="{px(top + 12)}">{word}</text>'
-        x += label_width(word) + 10
+        if look:
+            sample = f"M{px(x)} {px(top + 8)}L{px(x + 28)} {px(top + 8)}"
+            yield f'<path class="arrow {look}" d="{sample}"/>'
+            x += _SAMPLE
+        yield f'<text class="s" x="{px(x)}" y="{px(top + 12)}">{words}</text>'
+        x += label_width(words) + 10
     for place, line in enumerate(lines):
         y = top + 34 + 18 * place
         yield f'<text class="s" x="24" y="{px(y)}">{html_text(line)}</text>'

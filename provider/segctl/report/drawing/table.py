@@ -227,10 +227,12 @@ def _page(table: Table) -> Iterator[str]:
 def _body(table: Table) -> Iterator[str]:
     yield '<div class="wide" tabindex="0" role="region" aria-label="Matrix">'
     yield f"{table_svg(table)}</div>"
-    yield "<h2>The rules behind each cell</h2>"
+    heading = "The rules behind each cell"
+    yield f"<h2>{heading}</h2>"
     head = ("From", "To", "Declared", "Live", "Differs", "Conduits", "Rules")
     titles = "".join(f'<th scope="col">{title}</th>' for title in head)
-    yield f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>'
+    yield f'<div class="wide" tabindex="0" role="region" aria-label="{heading}">'
+    yield f"<table><thead><tr>{titles}</tr></thead><tbody>"
     by_source: dict[str, list[tuple[str, Cell]]] = defaultdict(list)
     for (source, target), cell in table.cells.items():
         by_source[source].append((target, cell))

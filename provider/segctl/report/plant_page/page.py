@@ -94,7 +94,13 @@ def plant_page(plant: Plant, parts: Sequence[Part]) -> str:
     title = html_text(f"segctl · {plant.title}")
     facts = (*provenance_pairs(plant.provenance), *_digests(plant))
     lines = framed(
-        title, summary(plant.layout), _body(plant, parts), facts, style=_STYLE, script=_SCRIPT
+        title,
+        summary(plant.layout),
+        _body(plant, parts),
+        facts,
+        above=_ways(parts),
+        style=_STYLE,
+        script=_SCRIPT,
     )
     return "\n".join(lines) + "\n"
 
@@ -104,14 +110,17 @@ def _digests(plant: Plant) -> Iterator[tuple[str, str]]:
         yield f"read of {html_text(name)}", digest
 
 
-def _body(plant: Plant, parts: Sequence[Part]) -> Iterator[str]:
+def _ways(parts: Sequence[Part]) -> Iterator[str]:
     yield '<a class="skip" href="#drawing">Skip to the drawing</a>'
     yield '<nav aria-label="Parts of this page">'
     yield from (f'<a href="#{part.name}">{html_text(part.title)}</a>' for part in parts)
     yield (
         '<label id="searching" hidden>Search <input id="search" type="search" '
-        'placeholder="press /"> <span id="found" role="status"></span></label></nav>\n<main>'
+        'placeholder="press /"> <span id="found" role="status"></span></label></nav>'
     )
+
+
+def _body(plant: Plant, parts: Sequence[Part]) -> Iterator[str]:
     for part in parts:
         head = f"{part.name}-title"
         yield f'<section id="{part.name}" aria-labelledby="{head}">'
@@ -120,4 +129,4 @@ def _body(plant: Plant, parts: Sequence[Part]) -> Iterator[str]:
         yield "</section>"
     told = " · ".join(f"{label} {text}" for label, text in provenance_pairs(plant.provenance))
     read = "".join(f" · {name} {digest[:19]}" for name, digest in plant.digests)
-    yield f'</main>\n<div class="sheet" aria-hidden="true">{html_text(told + read)}</div>'
+    yield f'<div class="sheet" aria-hidden="true">{html_text(told + read)}</div>'

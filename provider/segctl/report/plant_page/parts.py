@@ -106,7 +106,7 @@ def _addresses(plant: Plant) -> frozenset[str]:
 
 
 def _drawing(layout: Layout, known: Container[str]) -> Iterator[str]:
-    yield '<div class="drawing" tabindex="0" role="region" aria-label="Drawing">'
+    yield '<div class="drawing" tabindex="0" role="region" aria-label="The drawing itself">'
     yield f"{svg(layout, _leads(layout, known))}</div>"
 
 
@@ -126,7 +126,7 @@ def _leads(layout: Layout, known: Container[str]) -> dict[str, str]:
 
 def _matrix(table: Table, known: Container[str]) -> Iterator[str]:
     if len(table.zones) <= MOST_SQUARES:
-        yield '<div class="wide" tabindex="0" role="region" aria-label="Matrix">'
+        yield '<div class="wide" tabindex="0" role="region" aria-label="The matrix as a picture">'
         yield f"{table_svg(table)}</div>"
     else:
         zones = counted(len(table.zones), "zone")
