@@ -27,6 +27,14 @@ NEW_ZONE = """\
 """
 
 
+THEIRS = (
+    "<entry name='theirs'><from><member>DMZ</member></from><to><member>SUPV</member></to>"
+    "<source><member>any</member></source><destination><member>any</member></destination>"
+    "<application><member>ssh</member></application><service><member>any</member></service>"
+    "<action>allow</action></entry>"
+)
+
+
 def drawn(plant: Plant, *words: str, code: int = 0) -> Any:
     with plant.untouched():
         done = plant("graph", "-o", "plant.svg", *words, "--json")
@@ -143,6 +151,35 @@ def test_a_drawing_is_stale_once_the_inventory_says_more(
     stale = applied("drift", "--drawing", "plant.svg", "--json")
     assert stale.json["drawings"] == [{"file": "plant.svg", "stale": True}]
     assert "plant.svg was drawn from another inventory" in stale.err
+
+
+def test_a_drawing_is_stale_once_a_firewall_holds_something_else(
+    applied: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(applied.folder)
+    assert applied("graph", "--live", "-o", "plant.svg").code == 0
+    assert applied("matrix", "-o", "table.html").code == 0
+    both = ("--drawing", "plant.svg", "--drawing", "table.html")
+    fresh = applied("drift", *both, "--json")
+    assert [one["stale"] for one in fresh.json["drawings"]] == [False, False]
+    assert applied("snapshot", "-o", "kept").code == 0
+    kept = applied("drift", *both, "--offline", "kept", "--json")
+    assert [one["untold"] for one in kept.json["drawings"]] == [["fw1", "fw2"]] * 2
+    part = applied("drift", *both, "-l", "fw1", "--json")
+    assert part.json["drawings"][0] == {"file": "plant.svg", "stale": False, "untold": ["fw2"]}
+    applied.fleet["fw2"].edit("set", RULES, THEIRS, commit=True)
+    stale = applied("drift", *both, "--json")
+    jsonschema.validate(stale.json, applied("schema", "drift").json)
+    assert stale.json["drawings"] == [
+        {"file": name, "stale": True, "changed": ["fw2"]} for name in ("plant.svg", "table.html")
+    ]
+    assert "plant.svg was drawn before something changed on fw2" in " ".join(stale.err.split())
+    assert applied("graph", "--offline", "kept", "-o", "kept.svg").code == 0
+    same = applied("drift", "--drawing", "kept.svg", "--offline", "kept", "--json")
+    assert same.json["drawings"] == [{"file": "kept.svg", "stale": False}]
+
+
+def test_what_is_no_drawing_of_ours_is_not_held_against_anything(applied: Plant) -> None:
     (applied.folder / "other.svg").write_text("<svg/>", encoding="utf-8")
     assert "does not say" in refused(applied, "drift", "--drawing", "other.svg")
     assert "No such file" in refused(applied, "drift", "--drawing", "gone.svg")

@@ -125,7 +125,9 @@ def matrix(
     _only_one(settings, as_csv=as_csv)
     document = matrix_json(querying.matrix(settings, options, display))
     if out is not None:
-        save(out, querying.matrix_picture(settings, document, out.suffix, display))
+        kept = options.offline is not None
+        picture = querying.matrix_picture(settings, document, out.suffix, display, snapshots=kept)
+        save(out, picture)
     return _shown(settings, document, document["cells"], matrix_text, as_csv=as_csv)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -11,6 +10,7 @@ from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warne
 from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.onward import leading_on
 from segctl.fleet.queries import doubts_about, refuse_errors
+from segctl.fleet.tasks import digest_of_read
 from segctl.providers.base import provider, reading
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Side: TypeAlias = Literal["declared", "live", "both"]
 class Listed:
     """What one device permits on each of its legs, in their order, and findings about it.
 
-    `digest` is the SHA-256 of what was read of it, empty where nothing was.
+    `digest` is of what was read of it, empty where nothing was.
     """
 
     device: str
@@ -102,5 +102,5 @@ def list_document(desired: Desired, legs: Sequence[Leg], side: Side, document: b
         device=desired.device.name,
         legs=list_legs(desired, legs, sides, leading=leading_on(live)),
         findings=tuple(one for one in doubts if one.severity != "note"),
-        digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
+        digest=digest_of_read(speaks, document),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.onward import judged_onward, leading_on
+from segctl.fleet.tasks import digest_of_read
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
 from segctl.providers.base import application_names, provider, reading
@@ -59,7 +59,7 @@ class Checked:
     """A device's answers, in the order of the questions, and findings about the device.
 
     `legs` are the rows of its legs, in their order.
-    `digest` is the SHA-256 of what was read of it, empty where nothing was; `answered` is the host
+    `digest` is of what was read of it, empty where nothing was; `answered` is the host
     that was read of a pair.
     """
 
@@ -135,7 +135,7 @@ def check_document(
         if legs
         else (),
         findings=tuple(one for one in doubts if one.severity != "note"),
-        digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
+        digest=digest_of_read(speaks, document),
         answered=live.identity.answered,
     )
 

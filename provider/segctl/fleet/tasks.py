@@ -5,6 +5,7 @@ The functions return their errors; an exception of a future is the executor's.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +22,7 @@ from segctl.planning.drifted import drift_device, drift_managed
 from segctl.planning.make import plan_device
 from segctl.planning.outcome import Outcome
 from segctl.planning.together import Part, apply_together
-from segctl.providers.base import Joining, provider, words_of
+from segctl.providers.base import Joining, Steady, provider, words_of
 from segctl.providers.logs import Witness
 
 if TYPE_CHECKING:
@@ -178,7 +179,14 @@ def judge_drift(desired: Desired, document: bytes) -> DevicePlan:
     """Return what differs according to a document; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
     judged = drift_managed if desired.device.group else drift_device
-    return judged(desired, _asked_of(desired, speaks.parse(document)), speaks)
+    made = judged(desired, _asked_of(desired, speaks.parse(document)), speaks)
+    return replace(made, read=digest_of_read(speaks, document))
+
+
+def digest_of_read(speaks: Provider, document: bytes) -> str:
+    """Return the SHA-256 of a device's document, without what changes in it by itself."""
+    steady = speaks.steady(document) if isinstance(speaks, Steady) else document
+    return f"sha256:{hashlib.sha256(steady).hexdigest()}"
 
 
 def _asked_of(desired: Desired, live: Live) -> Live:

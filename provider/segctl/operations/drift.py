@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from segctl.operations.progress import Progress
     from segctl.planning.plan import DevicePlan
     from segctl.providers.logs import Author
+    from segctl.report.drawing.stamp import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftOptions:
     """What is compared: devices or, with `offline`, their snapshots; `baseline` is known drift.
 
-    `drawings` are files of ``segctl graph`` that are held against the inventory.
+    `drawings` are files of ``segctl graph`` that are held against the inventory and the devices.
     """
 
     baseline: Path | None = None
@@ -45,14 +46,14 @@ class DriftResult:
     """What has drifted.
 
     `failures` are the devices that could not be compared; `started` is when the comparison began.
-    `drawings` says of each stored drawing whether it was made from another inventory.
+    `drawings` says of each stored drawing what has changed since it was made.
     """
 
     report: DriftReport
     failures: tuple[Failure, ...]
     loaded: Loaded
     started: datetime
-    drawings: Mapping[Path, bool] = field(default_factory=dict["Path", bool])
+    drawings: Mapping[Path, Standing] = field(default_factory=dict["Path", "Standing"])
 
     @property
     def in_sync(self) -> bool:
@@ -88,7 +89,7 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     started = datetime.now(UTC)
     loaded = load_inventory(common, progress)
     accepted = read_baseline(options.baseline) if options.baseline else ()
-    drawings = {path: _stale(path, loaded) for path in options.drawings}
+    made = {path: _made_from(path) for path in options.drawings}
     _mention_strangers(accepted, loaded, progress)
     plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline), drift=True)
     asked = plans if options.offline is None else []
@@ -96,8 +97,9 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in _names(loaded) if name in by_name]
     report = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
-    for path in (path for path, stale in drawings.items() if stale):
-        progress.warn(f"{path} was drawn from another inventory: draw it again with segctl graph")
+    drawings = _standings(made, loaded.digest, plans, kept=options.offline is not None)
+    for path, found in drawings.items():
+        _tell(path, found, progress)
     return DriftResult(
         report=report,
         failures=tuple(failures),
@@ -107,22 +109,48 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     )
 
 
-def _stale(path: Path, loaded: Loaded) -> bool:
-    """Return whether a drawing was made from another inventory.
+def _standings(
+    made: Mapping[Path, Mapping[str, str]],
+    inventory: str,
+    plans: Sequence[DevicePlan],
+    *,
+    kept: bool,
+) -> dict[Path, Standing]:
+    """Return what has changed since each drawing was made."""
+    from segctl.report.drawing.stamp import standing
+
+    read = {plan.name: plan.read for plan in plans}
+    return {path: standing(stamp, inventory, read, snapshots=kept) for path, stamp in made.items()}
+
+
+def _tell(path: Path, found: Standing, progress: Progress) -> None:
+    again = "draw it again with segctl graph"
+    if found.inventory:
+        progress.warn(f"{path} was drawn from another inventory: {again}")
+    if found.changed:
+        names = ", ".join(found.changed)
+        progress.warn(f"{path} was drawn before something changed on {names}: {again} --live")
+    if found.untold:
+        names = ", ".join(found.untold)
+        progress.note(f"{path}: cannot tell whether it still shows what {names} enforces")
+
+
+def _made_from(path: Path) -> Mapping[str, str]:
+    """Return what a drawing was made from.
 
     Raises:
         UsageError: it cannot be read, or is not a drawing of segctl.
     """
-    from segctl.report.drawing.stamp import stamp_of
+    from segctl.report.drawing.stamp import INVENTORY, stamp_of
 
     try:
         made = stamp_of(read_bytes(path).decode())
     except (OSError, ValueError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
         raise UsageError(f"--drawing {path}: {why}") from error
-    if "inventory" not in made:
+    if INVENTORY not in made:
         raise UsageError(f"--drawing {path}: it does not say what it was drawn from")
-    return made["inventory"] != loaded.digest
+    return made
 
 
 def _names(loaded: Loaded) -> list[str]:

@@ -22,6 +22,7 @@ from segctl.report.drawing import (
     place,
     svg,
 )
+from segctl.report.drawing.stamp import INVENTORY, read_facts
 from segctl.system.handed import read_bytes
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ def graph(common: CommonOptions, options: GraphOptions, progress: Progress) -> G
     loaded = load_inventory(common, progress)
     site = chosen_site(loaded.site, options.site)
     picture = picture_of(site, today(), fold=options.fold)
-    facts = [("inventory", loaded.digest)]
+    facts = [(INVENTORY, loaded.digest)]
     failed: Mapping[str, str] = {}
     if options.live or options.offline is not None:
         picture, read, failed = _with_live(common, options, picture, progress)
-        facts += read.items()
+        facts += read
     picture = replace(picture, facts=tuple(facts), emphasis=_emphasis(picture, options, loaded))
     kept = _read_positions(options.positions)
     layout = place(picture, kept)
@@ -202,14 +203,15 @@ def _box_key(end: str, word: str, picture: Picture) -> str:
 
 def _with_live(
     common: CommonOptions, options: GraphOptions, picture: Picture, progress: Progress
-) -> tuple[Picture, dict[str, str], dict[str, str]]:
+) -> tuple[Picture, tuple[tuple[str, str], ...], dict[str, str]]:
     """Return the picture with what firewalls enforce, the digests of what was read, and gaps."""
     from segctl.operations.query import QueryOptions, matrix
     from segctl.report.query import matrix_json
 
     side = QueryOptions(side="both", offline=options.offline)
     document = matrix_json(matrix(common, side, progress))
-    read = {one["name"]: one["digest"] for one in document["devices"] if "error" not in one}
+    digests = ((one["name"], one["digest"]) for one in document["devices"])
+    read = read_facts(digests, snapshots=options.offline is not None)
     failed = {one["name"]: one["error"]["message"] for one in document["devices"] if "error" in one}
     return overlaid(picture, document["cells"], failed), read, failed
 

@@ -98,7 +98,12 @@ def matrix(common: CommonOptions, options: QueryOptions, progress: Progress) -> 
 
 
 def matrix_picture(
-    common: CommonOptions, document: Mapping[str, Any], form: str, progress: Progress
+    common: CommonOptions,
+    document: Mapping[str, Any],
+    form: str,
+    progress: Progress,
+    *,
+    snapshots: bool,
 ) -> str:
     """Return the table of a matrix as a picture: SVG, or HTML with the rules behind each cell.
 
@@ -107,15 +112,18 @@ def matrix_picture(
         document: of the matrix.
         form: ``.svg`` or ``.html``.
         progress: who is told.
+        snapshots: whether the document is of snapshots.
 
     Raises:
         InventoryError: the inventory cannot be used.
     """
     from segctl.report.drawing import table_of, table_page, table_svg
+    from segctl.report.drawing.stamp import INVENTORY, read_facts
 
     loaded = load_inventory(common, progress)
-    read = [(one["name"], one["digest"]) for one in document["devices"] if one["digest"]]
-    table = table_of(loaded.site, today(), document, [("inventory", loaded.digest), *read])
+    digests = ((one["name"], one["digest"]) for one in document["devices"])
+    read = read_facts(digests, snapshots=snapshots)
+    table = table_of(loaded.site, today(), document, [(INVENTORY, loaded.digest), *read])
     return table_page(table) if form == ".html" else table_svg(table)
 
 

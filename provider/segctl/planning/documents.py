@@ -180,6 +180,7 @@ def _evidence_json(device: DevicePlan) -> dict[str, Any]:
         "tickets": dict(device.tickets),
         "audit_comments": device.audit_comments,
         "allowed": [one.as_json() for one in device.allowed],
+        "read": device.read,
     }
     if device.management is not None:
         found["management"] = _lists(asdict(device.management))

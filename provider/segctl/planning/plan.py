@@ -125,12 +125,12 @@ class DevicePlan:
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
     its digest. `meaning` says what is permitted after it and was not, and the other way round; a
     plan of an older release has none. `enforced` is what the device does otherwise than declared,
-    where that was asked. Of a pair, `answered` is the host that was read, and `serials` are
-    the numbers of those that answered. `held` is a digest of what segctl manages on it now, as
-    `desired` is of what it should be; `tickets` are those of conduits, by the names of these. With
-    `audit_comments` each rule that is created or changed gets one. `allowed` are disruptions that
-    are meant, and `management` is how the device is managed and what it needs, None where it does
-    not say.
+    where that was asked, and `read` a digest of all that was read to tell it. Of a pair, `answered`
+    is the host that was read, and `serials` are the numbers of those that answered. `held` is a
+    digest of what segctl manages on it now, as `desired` is of what it should be; `tickets` are
+    those of conduits, by the names of these. With `audit_comments` each rule that is created or
+    changed gets one. `allowed` are disruptions that are meant, and `management` is how the device
+    is managed and what it needs, None where it does not say.
     """
 
     name: str
@@ -160,6 +160,7 @@ class DevicePlan:
     audit_comments: bool = False
     allowed: tuple[Allowance, ...] = ()
     management: Management | None = None
+    read: str = ""
 
     @property
     def receivers(self) -> tuple[str, ...]:

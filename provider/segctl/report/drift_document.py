@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     from segctl.drift.acceptance import AcceptedItem
     from segctl.drift.items import DriftItem
     from segctl.drift.report import DeviceDrift, DriftReport
+    from segctl.report.drawing.stamp import Standing
     from segctl.report.provenance import Provenance
 
 
 def drift_json(
     report: DriftReport,
     provenance: Provenance | None = None,
-    drawings: Mapping[Path, bool] | None = None,
+    drawings: Mapping[Path, Standing] | None = None,
 ) -> dict[str, Any]:
     """Return the drift document: per device what is missing, changed, moved, unexpected, open.
 
-    `drawings` says of stored drawings whether they are stale.
+    `drawings` says of stored drawings what has changed since they were made.
     """
     document: dict[str, Any] = {
         "format_version": "1.4",
@@ -53,7 +54,8 @@ def drift_json(
         document["provenance"] = provenance_json(provenance)
     if drawings:
         document["drawings"] = [
-            {"file": str(path), "stale": stale} for path, stale in drawings.items()
+            {"file": str(path), "stale": found.stale, **found.gaps()}
+            for path, found in drawings.items()
         ]
     failed = next(iter(report.unchecked), None)
     if failed:

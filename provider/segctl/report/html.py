@@ -105,8 +105,9 @@ def framed(
 ) -> Iterator[str]:
     """Yield a page around lines of HTML; `title` is HTML already, `facts` stand at its end.
 
-    `above` are lines of HTML between the headline and the body. `style` is CSS of the page's own, `script` what the page does. A browser loads nothing, and
-    heeds no other styles and scripts than those that the page was made with.
+    `above` are lines of HTML between the headline and the body. `style` is CSS of the page's own,
+    `script` what the page does. A browser loads nothing, and heeds no other styles and scripts than
+    those that the page was made with.
     """
     lines = list(body)
     style = f"\n{_STYLE}{style}"
