@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
+_ID = re.compile(r' id="[^"]*"')
 _IMAGE = re.compile(r'<p><img alt="([^"]*)" src="[^"]*?(drawings/[a-z-]+\.svg)"\s*/?></p>')
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)\s]+)\)")
 
@@ -87,6 +88,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
     def drawn(match: re.Match[str]) -> str:
         svg = (Path(config.docs_dir) / match[2]).read_text(encoding="utf-8")
+        svg = _ID.sub("", svg)  # a page may hold several drawings of one plant
         return f'<figure class="drawing" role="img" aria-label="{match[1]}">{svg}</figure>'
 
     return _IMAGE.sub(drawn, html)

@@ -16,6 +16,7 @@ from cli_support import RULES, Plant
 from segctl.operations.graph import GraphOptions, graph
 from segctl.operations.options import CommonOptions
 from segctl.operations.progress import Messages
+from support.console import blocks
 
 ROOT = Path(__file__).parents[2]
 ENDINGS = (".svg", ".html", ".drawio", ".mmd", ".dot")
@@ -268,9 +269,20 @@ def test_what_is_due(plant: Plant) -> None:
     assert due["review_by"] == "2020-01-01"
 
 
-def test_the_drawing_of_the_example_is_the_one_in_the_documentation() -> None:
+@pytest.mark.parametrize(("name", "conduit"), [("waterworks", ""), ("path", "scada-polls-dosing")])
+def test_drawings_of_the_documentation_are_those_of_the_example(name: str, conduit: str) -> None:
     common = CommonOptions(inventory=(ROOT / "inventory" / "01-waterworks.yml",))
-    made = graph(common, GraphOptions(site="waterworks"), Messages()).text
-    kept = (ROOT / "docs" / "drawings" / "waterworks.svg").read_text(encoding="utf-8")
+    made = graph(common, GraphOptions(site="waterworks", conduit=conduit), Messages()).text
     again = "segctl graph -i inventory/01-waterworks.yml --site waterworks"
-    assert made == kept, f"draw it again: {again} -o docs/drawings/waterworks.svg"
+    chosen = f" --conduit {conduit}" if conduit else ""
+    place = f"docs/drawings/{name}.svg"
+    assert made == read(ROOT / place), f"draw it again: {again}{chosen} -o {place}"
+
+
+def test_the_drawing_of_the_quick_start_is_of_its_plant(tmp_path: Path) -> None:
+    written = dict(blocks(read(ROOT / "docs/quickstart.md")))
+    hosts = tmp_path / "hosts.yml"
+    mended = str(written["plant/hosts.yml"]).replace("to: plc\n", "to: plcs\n")
+    hosts.write_text(mended, encoding="utf-8")
+    made = graph(CommonOptions(inventory=(hosts,)), GraphOptions(), Messages()).text
+    assert made == read(ROOT / "docs/drawings/mill.svg"), f"draw {hosts} again"

@@ -92,8 +92,10 @@ def test_every_variable_of_the_schema_is_explained(site: Path) -> None:
 
 def test_drawings_are_in_their_pages(site: Path) -> None:
     html = (site / "concepts.html").read_text(encoding="utf-8")
-    assert html.count('<svg class="d"') == 3
-    assert html.count('<svg class="plant"') == 1
+    assert html.count('<svg class="d"') == 2
+    assert html.count('<svg class="plant"') == 2
+    ids = re.findall(r' id="([^"]*)"', html)
+    assert len(ids) == len(set(ids)), "two drawings of one plant have no id in common"
     for drawing in (ROOT / "docs" / "drawings").glob("*.svg"):
         used = [page for page in (ROOT / "docs").glob("*.md") if drawing.name in page.read_text()]
         assert used, f"{drawing.name} is in no page"
