@@ -23,12 +23,16 @@ settings.load_profile("slow")
 
 #: Modules whose tests share what takes long to make: one worker runs them, from the beginning.
 _TOGETHER = (
+    "tests/browser/test_accessibility.py",
     "tests/cli/test_discover_made.py",
+    "tests/lab/test_containing.py",
     "tests/lab/test_functions.py",
+    "tests/lab/test_islands.py",
     "tests/lab/test_kernel.py",
     "tests/lab/test_marks.py",
     "tests/lab/test_settling.py",
     "tests/lab/test_versions.py",
+    "tests/matrix/test_containing.py",
     "tests/matrix/test_kernel.py",
     "tests/mocks/traffic/test_forms.py",
     "tests/unit/nftables/test_versions.py",

@@ -236,6 +236,17 @@ def test_what_a_firewall_lost_is_a_gap_and_can_be_healed(prepared: Plant) -> Non
     assert prepared("contain", "status").code == 0
 
 
+def test_whom_every_firewall_lost_can_be_let_go(prepared: Plant) -> None:
+    contain(prepared, "asset", "scada1", *FOR, "--until-restart")
+    for name in BOTH:
+        prepared.fleet[name].restart()
+    assert prepared("contain", "status").code == 1
+    assert prepared("contain", "release", "scada1", "--reason", "clean").code == 0
+    assert prepared("contain", "status", "--heal").code == 0
+    assert not any("segctl" in str(tags(prepared.fleet[name])) for name in BOTH)
+    assert prepared("contain", "release", "scada1", "--reason", "again").code == 1
+
+
 # --- not contained -------------------------------------------------------------------------------
 
 

@@ -417,6 +417,17 @@ def test_a_firewall_that_loses_it_is_a_gap_until_it_is_healed(prepared: Plant) -
     assert prepared("check", *CUT, "--expect", "deny").code == 0
 
 
+def test_an_island_that_every_firewall_lost_can_be_ended(prepared: Plant) -> None:
+    begin(prepared, "supervisory")
+    for firewall in ("fw1", "fw2"):
+        prepared.fleet[firewall].device.userid.registered.clear()
+    assert prepared("island", "end", "supervisory", "--reason", "all clear").code == 0
+    assert prepared("island", "status", "--heal").code == 0
+    assert not any(prepared.fleet[name].device.userid.registered for name in ("fw1", "fw2"))
+    again = prepared("island", "end", "supervisory", "--reason", "all clear")
+    assert (again.code, "an island on no firewall" in again.err) == (1, True)
+
+
 def test_a_permit_of_others_above_ours_leaves_it_open(prepared: Plant) -> None:
     firewall = prepared.fleet["fw2"]
     theirs = (

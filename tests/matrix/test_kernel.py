@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +15,10 @@ import pytest
 
 from support import probes
 from support.lab import Gate, Lab, conduit, lines, refused
-from support.matrix import Case, cases, kill_when
+from support.matrix import Case, cases, killed_at, reboot
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 #: More commands than a run gives; what would be killed later ends by itself.
@@ -86,34 +84,6 @@ def permitted(asking: subprocess.Popen[str]) -> set[int]:
     return set(json.loads(lines(asking.stdout).readline()))
 
 
-def killed(plant: Lab, inventory: Path, step: int, how: str) -> None:
-    """Roll the inventory out, and kill the run at its n-th command."""
-    assert plant.gate is not None
-    plant.gate.stop(step, how)
-    words = ["-i", str(inventory), "apply", "-p", str(plant.folder / "play.yml"), "--auto-approve"]
-    with subprocess.Popen(
-        ["ip", "netns", "exec", plant.ns("mgt"), sys.executable, "-m", "segctl.cli", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        kill_when(process, lambda: plant.gate is not None and plant.gate.reached)
-    plant.gate.open()
-
-
-def reboot(plant: Lab) -> None:
-    """End what runs on the gateway, and load what it loads at boot."""
-    found = subprocess.run(
-        ["ip", "netns", "pids", plant.ns("fw")], capture_output=True, text=True, check=True
-    )
-    for process in map(int, found.stdout.split()):
-        if b"segctl-guard" in Path(f"/proc/{process}/cmdline").read_bytes():
-            os.kill(process, signal.SIGKILL)
-    plant.nft("flush", "ruleset")
-    plant.on_firewall("sh", "-c", f"rm -rf /run/segctl/*; ! [ -e {BOOT} ] || nft -f {BOOT}")
-
-
 def follow(plant: Lab, case: Case, inventories: dict[int, Path]) -> int:
     """Run the command that comes next; return the port that is wanted from then on."""
     new = inventories[NEW]
@@ -152,10 +122,11 @@ def test_a_killed_run_is_settled_by_the_next(
     Path(f"{saved}.applied").unlink(missing_ok=True)
     assert plant.segctl(inventories[NEW], "plan", "-o", saved).returncode == 0
     how = ("before", "during", "after")[case.step % 3]
-    killed(plant, inventories[NEW], case.step, how)
+    play = str(plant.folder / "play.yml")
+    killed_at(plant, case.step, how, inventories[NEW], "apply", "-p", play, "--auto-approve")
     assert permitted(asking) in ({OLD}, {NEW})
     if case.reboot:
-        reboot(plant)
+        reboot(plant, BOOT)
         assert permitted(asking) in ({OLD}, {NEW})
     if case.late:
         time.sleep(GUARD + 2)
@@ -171,5 +142,5 @@ def test_a_killed_run_is_settled_by_the_next(
     assert (state["locks"], state["unconfirmed"], state["kept"]) == ([], [], "same")
     time.sleep(GUARD + 1)  # nothing that the killed run left does anything later
     assert permitted(asking) == {wanted}
-    reboot(plant)
+    reboot(plant, BOOT)
     assert permitted(asking) == {wanted}

@@ -9,16 +9,18 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from segctl_mocks import PanosMock
+    from support.lab import Lab
 
 Next = Literal["same plan", "other plan", "plan", "drift"]
 NEXT: tuple[Next, ...] = ("same plan", "other plan", "plan", "drift")
@@ -66,6 +68,36 @@ def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bo
         assert time.monotonic() < deadline, "the run neither ends nor comes to the step"
         time.sleep(0.005)
     return False
+
+
+def killed_at(plant: Lab, step: int, how: str, inventory: Path, *words: str) -> bool:
+    """Run segctl beside a gateway, and kill it at its n-th command; say whether it came so far."""
+    gate = plant.gate
+    assert gate is not None
+    gate.stop(step, how)
+    command = ["ip", "netns", "exec", plant.ns("mgt"), sys.executable, "-m", "segctl.cli"]
+    with subprocess.Popen(
+        [*command, "-i", str(inventory), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        killed = kill_when(process, lambda: gate.reached)
+    gate.open()
+    return killed
+
+
+def reboot(plant: Lab, boot: str) -> None:
+    """End what runs on a gateway, and load what it loads at boot from a file."""
+    found = subprocess.run(
+        ["ip", "netns", "pids", plant.ns("fw")], capture_output=True, text=True, check=True
+    )
+    for process in map(int, found.stdout.split()):
+        if b"segctl-guard" in Path(f"/proc/{process}/cmdline").read_bytes():
+            os.kill(process, signal.SIGKILL)
+    plant.nft("flush", "ruleset")
+    plant.on_firewall("sh", "-c", f"rm -rf /run/segctl/*; ! [ -e {boot} ] || nft -f {boot}")
 
 
 def killed_while_it_hangs(command: Sequence[str], folder: Path, mock: PanosMock) -> bool:

@@ -232,7 +232,7 @@ def release(common: CommonOptions, name: str, reason: str, progress: Progress) -
     """Let an address, an asset or a zone go on every firewall; return what is left, with gaps.
 
     Raises:
-        ContainmentError: nothing has this name, or nobody of it is contained anywhere.
+        ContainmentError: nothing has this name, or nobody of it is contained, or on record.
         JournalError: it could not be put on record, so that nothing was done.
     """
     loaded = load_inventory(common, progress)
@@ -246,7 +246,9 @@ def release(common: CommonOptions, name: str, reason: str, progress: Progress) -
     before = each(common, devices, partial(_rows, loaded, groups), progress)
     held = {row.address for rows in before for row in rows} & set(texts)
     gaps = [row for rows in before for row in rows if not row.address]
-    if not held and not gaps:
+    # what firewalls have lost, or never got, would be contained again by whoever heals
+    recorded = {text for one in _on_record(islands=False) for text in one.addresses} & set(texts)
+    if not held and not gaps and not recorded:
         raise ContainmentError(f"{name} is contained on no firewall: segctl contain list")
     containments.released(journal_file(), texts, this_run(), reason)
     found = each(common, devices, partial(_release, loaded, naming.CONTAINED, texts), progress)
@@ -259,7 +261,7 @@ def end_island(
     """End an island on every firewall where it is prepared; return what is left, with gaps.
 
     Raises:
-        ContainmentError: no island has this name, or it is one nowhere.
+        ContainmentError: no island has this name, or it is one nowhere, nor on record.
         JournalError: it could not be put on record, so that nothing was done.
     """
     loaded = load_inventory(common, progress)
@@ -273,9 +275,9 @@ def end_island(
     devices = [device for device in loaded.site.devices if device.name in groups]
     before = each(common, devices, partial(_rows, loaded, groups), progress)
     texts = tuple(dict.fromkeys(row.address for rows in before for row in rows if row.address))
-    if not texts and all(row.address for rows in before for row in rows):
-        raise ContainmentError(f"{name} is an island on no firewall: segctl island list")
     own = {text for one in _on_record(islands=True) if one.group == group for text in one.addresses}
+    if not texts and not own and all(row.address for rows in before for row in rows):
+        raise ContainmentError(f"{name} is an island on no firewall: segctl island list")
     every = tuple(sorted({*texts, *own}))
     containments.released(journal_file(), every, this_run(), reason, group)
     found = each(common, devices, partial(_release, loaded, group, every), progress)
