@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
 
+Then = Literal["again", "other", "status", "release"]
+Loses = Literal["nothing", "by time", "by reboot"]
+THEN: tuple[Then, ...] = ("again", "other", "status", "release")
+LOSES: tuple[Loses, ...] = ("nothing", "by time", "by reboot")
 #: More commands than `contain` gives; what would be killed later ends by itself.
 STEPS = 8
 BOOT = "/etc/nftables.d/segctl.nft"
@@ -59,8 +63,8 @@ class Drill:
     """A run of `contain` killed at its n-th command, what the kernel loses, and what comes next."""
 
     step: int
-    then: Literal["again", "other", "status", "release"]
-    loses: Literal["nothing", "by time", "by reboot"]
+    then: Then
+    loses: Loses
 
     def __str__(self) -> str:
         """Return the name of the test."""
@@ -73,8 +77,8 @@ def drills() -> Sequence[Drill]:
         Drill(step=step, then=then, loses=loses)
         for step, then, loses in product(
             range(1, STEPS + 1),
-            ("again", "other", "status", "release"),
-            ("nothing", "by time", "by reboot"),
+            THEN,
+            LOSES,
         )
     ]
     if os.environ.get("SEGCTL_MATRIX") == "full":
