@@ -19,15 +19,13 @@ import pytest
 
 from support import probes
 from support.lab import Gate, Lab, conduit, lines, refused
-from support.matrix import killed_at, reboot
+from support.matrix import THEN, Then, killed_at, reboot
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
 
-Then = Literal["again", "other", "status", "release"]
 Loses = Literal["nothing", "by time", "by reboot"]
-THEN: tuple[Then, ...] = ("again", "other", "status", "release")
 LOSES: tuple[Loses, ...] = ("nothing", "by time", "by reboot")
 #: More commands than `contain` gives; what would be killed later ends by itself.
 STEPS = 8

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from support.lab import Lab
 
 Next = Literal["same plan", "other plan", "plan", "drift"]
+#: What may come after a run of `contain` was killed: it again, for another asset, or its end.
+Then = Literal["again", "other", "status", "release"]
+THEN: tuple[Then, ...] = ("again", "other", "status", "release")
 NEXT: tuple[Next, ...] = ("same plan", "other plan", "plan", "drift")
 
 
