@@ -208,6 +208,21 @@ def test_the_matrix_has_every_pair_of_zones(applied: Plant) -> None:
     assert "= permitted, - only declared, + only live, ? cannot tell, · nothing\n" in out
 
 
+def test_a_reason_why_nothing_is_told_is_said_once(applied: Plant) -> None:
+    for name in ("fw1", "fw2"):
+        applied.fleet[name].stop()
+    done = applied("matrix")
+    assert done.code == 1
+    untold = [line for line in done.out.splitlines() if "cannot tell    fw" in line]
+    between = [line for line in done.out.splitlines() if line.startswith("    between")]
+    assert (len(untold), len(between)) == (4, 3), "each alone, and both where a way has both"
+    listed = ", ".join(line.split("between", 1)[1].strip() for line in between).split(", ")
+    document = asked(applied, "matrix", code=1)
+    pairs = {f"{one['from_zone']} → {one['to_zone']}" for one in document["cells"]}
+    assert len(listed) == len(set(listed))
+    assert set(listed) == pairs, "of every pair it is said"
+
+
 def test_a_device_that_does_not_answer_leaves_its_cells_open(applied: Plant) -> None:
     applied.fleet["fw1"].stop()
     document = asked(applied, "matrix", code=1)

@@ -271,14 +271,28 @@ def matrix_text(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _findings(document)
     if len(document["zones"]) <= _MOST_ZONES:
         yield from _grid(document)
+    untold: dict[tuple[str, ...], list[str]] = {}
     for pair in document["cells"]:
-        if pair["states"] or pair["rows"]:
-            yield from _pair_text(pair, f"{pair['from_zone']} → {pair['to_zone']}")
+        title = f"{pair['from_zone']} → {pair['to_zone']}"
+        if not pair["rows"] and (reasons := _reasons(pair)):
+            untold.setdefault(reasons, []).append(title)
+        elif pair["states"] or pair["rows"]:
+            yield from _pair_text(pair, title)
             yield Line()
+    yield from _untold(untold)
     summary = document["summary"]
     said = [f"{summary[state]} {word}" for state, word in WORDS.items() if summary[state]]
     text = f"{counted(len(document['cells']), 'pair')} of zones: {', '.join(said) or 'nothing'}"
     yield Line(text=_total(document, text), style="bold")
+
+
+def _untold(pairs: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[Line]:
+    """Yield each reason why nothing can be told, once, with the pairs of zones that it is for."""
+    for reasons, titles in pairs.items():
+        for reason in reasons:
+            yield Line(lead="  cannot tell    ", text=reason, style="bold red")
+        yield Line(lead="    between      ", text=", ".join(titles))
+        yield Line()
 
 
 def _total(document: Mapping[str, Any], text: str) -> str:
@@ -320,11 +334,15 @@ def _pair_text(pair: Mapping[str, Any], title: str) -> Iterator[Line]:
     yield Line(lead=title, text="" if title == zones else f"  ({zones})", lead_style="bold")
     for row in pair["rows"]:
         yield from row_text(row)
-    for row in _unanswered(pair):
-        text = f"{row['firewall']}: {'; '.join(row['why'])}"
-        yield Line(lead="  cannot tell    ", text=text, style="bold red")
+    for reason in _reasons(pair):
+        yield Line(lead="  cannot tell    ", text=reason, style="bold red")
     if not pair["rows"] and not pair["errors"] and not pair["not_asked"]:
         yield Line(text="  nothing is permitted", style="dim")
+
+
+def _reasons(pair: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return why firewalls gave no answer about a pair."""
+    return tuple(f"{row['firewall']}: {'; '.join(row['why'])}" for row in _unanswered(pair))
 
 
 _STYLES = {"permitted": "", "only_declared": "yellow", "only_live": "bold red"}
