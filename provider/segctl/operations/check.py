@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.fleet.legs import Leg
     from segctl.fleet.queries import Checked
+    from segctl.fleet.readings import Readings
     from segctl.inventory import Loaded
     from segctl.model.errors import Problem
     from segctl.operations.options import CommonOptions
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
 class CheckOptions:
     """What is asked: the checks of a file, or `checks`.
 
-    With `declared` no device is asked, with `offline` their snapshots are.
+    With `declared` no device is asked, with `offline` their snapshots are. `readings` are what was
+    read of the devices before.
     """
 
     file: Path | None = None
     checks: tuple[Check | PolicyTest, ...] = ()
     declared: bool = False
     offline: Path | None = None
+    readings: Readings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +67,19 @@ def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> C
         InventoryError: the inventory cannot be used.
         UsageError: a check asks what no firewall can answer.
     """
+    return check_of(common, load_inventory(common, progress), options, progress)
+
+
+def check_of(
+    common: CommonOptions, loaded: Loaded, options: CheckOptions, progress: Progress
+) -> CheckResult:
+    """Ask firewalls of an inventory that has been read.
+
+    Raises:
+        ChecksError: the file cannot be used, or asks what no firewall can answer.
+        UsageError: a check asks what no firewall can answer.
+    """
     asked = _read(common, options.file) if options.file is not None else options.checks
-    loaded = load_inventory(common, progress)
     chosen = desired_of(loaded)
     questions, tests = _resolved(asked, loaded, chosen)
     pairs = _pairs(tests, loaded, chosen)
@@ -218,4 +232,5 @@ def _answers(
             report=report,
             executor=executor,
             legs=legs,
+            readings=options.readings,
         )

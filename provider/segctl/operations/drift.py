@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.drift.acceptance import Accepted
     from segctl.drift.report import DriftReport
     from segctl.fleet import Failure
+    from segctl.fleet.readings import Readings
     from segctl.inventory import Loaded
     from segctl.model.errors import Problem
     from segctl.operations.options import CommonOptions
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 class DriftOptions:
     """What is compared: devices or, with `offline`, their snapshots; `baseline` is known drift.
 
-    `drawings` are files of ``segctl graph`` that are held against the inventory.
+    `drawings` are files of ``segctl graph`` that are held against the inventory. `readings` are
+    what was read of the devices before.
     """
 
     baseline: Path | None = None
     offline: Path | None = None
     drawings: tuple[Path, ...] = ()
+    readings: Readings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +85,40 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
         SnapshotError: the snapshots cannot be used.
         UsageError: no firewall is selected.
     """
+    started = datetime.now(UTC)
+    loaded = load_inventory(common, progress)
+    return drift_in(common, loaded, options, progress, started=started)
+
+
+def drift_in(
+    common: CommonOptions,
+    loaded: Loaded,
+    options: DriftOptions,
+    progress: Progress,
+    *,
+    started: datetime,
+) -> DriftResult:
+    """Compare the devices with an inventory that has been read.
+
+    Raises:
+        FileError: the baseline cannot be used.
+        SnapshotError: the snapshots cannot be used.
+        UsageError: no firewall is selected.
+    """
     from segctl.drift.baseline import read_baseline
     from segctl.drift.report import drift_of
 
-    started = datetime.now(UTC)
-    loaded = load_inventory(common, progress)
     accepted = read_baseline(options.baseline) if options.baseline else ()
     drawings = {path: _stale(path, loaded) for path in options.drawings}
     _mention_strangers(accepted, loaded, progress)
-    plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline), drift=True)
+    plans, failures = plan_devices(
+        common,
+        loaded,
+        progress,
+        snapshots(options.offline),
+        drift=True,
+        readings=options.readings,
+    )
     asked = plans if options.offline is None else []
     authors, notes = _authors(common, loaded, asked, progress)
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
