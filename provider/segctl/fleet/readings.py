@@ -67,6 +67,7 @@ def read_devices(
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
     masked: bool = False,
+    brake: Brake | None = None,
 ) -> dict[str, Reading | Failure]:
     """Read every device once, write to none, and return what it held or a failure, by its name.
 
@@ -77,6 +78,7 @@ def read_devices(
         report: called with every step of every device, and an empty step when it is done.
         executor: where they are read; what is read elsewhere travels without secrets only.
         masked: whether secrets are left out of what is kept, where the platform can do that.
+        brake: once pressed, every session ends at its next step.
     """
     import segctl
 
@@ -94,7 +96,7 @@ def read_devices(
             )
             for item in desired
         ]
-        results = run_all(_read_one, items, workers, Brake(), report)
+        results = run_all(_read_one, items, workers, brake or Brake(), report)
     return {
         item.device.name: failure_of(item.device.name, result)
         if isinstance(result, BaseException)

@@ -145,11 +145,12 @@ def ask_authors(
     forks: int,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    brake: Brake | None = None,
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
     """Return who changed each drifted item, by device, kind and name, and notes about failures.
 
     Asks only devices with drift whose platform keeps a log. A device that does not answer causes a
-    note, never a failure.
+    note, never a failure. Once `brake` is pressed, every session ends at its next step.
     """
     asked = [
         (plan, items)
@@ -171,7 +172,7 @@ def ask_authors(
             )
             for plan, items in asked
         ]
-        results = run_all(ask_one, work, workers, Brake(), report)
+        results = run_all(ask_one, work, workers, brake or Brake(), report)
     authors: dict[tuple[str, str, str], Author] = {}
     notes: list[tuple[str, Problem]] = []
     for (plan, items), found in zip(asked, results, strict=True):

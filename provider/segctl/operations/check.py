@@ -59,6 +59,45 @@ class CheckResult:
     policies: tuple[PolicyResult, ...] = ()
 
 
+def one_check(
+    *,
+    source: str,
+    destination: str,
+    application: str = "",
+    protocol: str | None = None,
+    port: int | None = None,
+    icmp_type: str = "",
+    user: str = "",
+    allow: bool = True,
+) -> Check:
+    """Return a question about one flow; `allow` is what is right.
+
+    Raises:
+        UsageError: an end is missing, or the rest contradicts itself.
+    """
+    from segctl.analysis.query import Check
+    from segctl.model.icmp import refusal
+
+    if not source or not destination:
+        raise UsageError("give --from and --to, or a file of checks")
+    spoken = protocol or "tcp"
+    if port is not None and spoken in {"icmp", "icmpv6"}:
+        raise UsageError(f"{spoken} has no port: leave --port out")
+    if icmp_type and (why := refusal(spoken, icmp_type, application)):
+        raise UsageError(f"--icmp-type {icmp_type}: {why}")
+    return Check(
+        source=source,
+        destination=destination,
+        application=application,
+        protocol=spoken,
+        open_protocol=protocol is None and port is None,
+        port=port or 0,
+        icmp_type=icmp_type,
+        user=user,
+        allow=allow,
+    )
+
+
 def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> CheckResult:
     """Ask firewalls whether they allow flows; never writes to a device.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.drift.report import DriftReport
-    from segctl.fleet import Failure
+    from segctl.fleet import Brake, Failure
     from segctl.fleet.readings import Reading, Readings
     from segctl.inventory import Loaded
     from segctl.model.site import Site
@@ -36,7 +36,7 @@ class SiteOptions:
 
     `site` shows one site. With `live` firewalls are asked, with `offline` snapshots are read.
     `plan` is a saved plan, `checks` a file of checks, `evidence` a folder of evidence; `history`
-    is the database of what has drifted.
+    is the database of what has drifted, `baseline` drift that is accepted.
     """
 
     site: str = ""
@@ -46,6 +46,7 @@ class SiteOptions:
     checks: Path | None = None
     evidence: Path | None = None
     history: str | None = None
+    baseline: Path | None = None
 
     @property
     def asks(self) -> bool:
@@ -98,9 +99,16 @@ class Shown:
 
 
 def readings_of(
-    common: CommonOptions, loaded: Loaded, progress: Progress, *, masked: bool = False
+    common: CommonOptions,
+    loaded: Loaded,
+    progress: Progress,
+    *,
+    masked: bool = False,
+    brake: Brake | None = None,
 ) -> dict[str, Reading | Failure]:
     """Read every firewall that the limit selects once; with `masked`, keep no secrets.
+
+    Once `brake` is pressed, every session ends at its next step.
 
     Raises:
         UsageError: the limit selects no firewall.
@@ -117,6 +125,7 @@ def readings_of(
             report=report,
             executor=executor,
             masked=masked,
+            brake=brake,
         )
 
 
@@ -126,6 +135,8 @@ def shown_of(
     options: SiteOptions,
     progress: Progress,
     readings: Readings | None,
+    *,
+    brake: Brake | None = None,
 ) -> Shown:
     """Return what the page of a plant shows, of an inventory and firewalls that have been read.
 
@@ -152,7 +163,7 @@ def shown_of(
     if options.asks:
         picture = overlaid(picture, _among(document["cells"], shown), failed)
     picture = replace(picture, facts=facts)
-    asked = _Asked(common, loaded, options, progress, readings)
+    asked = _Asked(common, loaded, options, progress, readings, brake)
     reports, unanswered, drifted = _reports(asked)
     evidence = provenance(common, loaded, digests if options.asks else ())
     plant = Plant(
@@ -204,6 +215,7 @@ class _Asked:
     options: SiteOptions
     progress: Progress
     readings: Readings | None
+    brake: Brake | None
 
 
 def _reports(asked: _Asked) -> tuple[dict[str, Report], dict[str, str], DriftReport | None]:
@@ -244,7 +256,12 @@ def _drift(asked: _Asked, failed: dict[str, str]) -> tuple[Report, DriftReport]:
     from segctl.operations.drift import DriftOptions, drift_in
     from segctl.report import DEFAULT_ENVIRONMENT, drift_report
 
-    wanted = DriftOptions(offline=asked.options.offline, readings=asked.readings)
+    wanted = DriftOptions(
+        baseline=asked.options.baseline,
+        offline=asked.options.offline,
+        readings=asked.readings,
+        brake=asked.brake,
+    )
     now = datetime.now(UTC)
     result = drift_in(asked.common, asked.loaded, wanted, asked.progress, started=now)
     failed |= {one.device: one.message for one in result.failures}
