@@ -177,7 +177,7 @@ def answer_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield an answer as lines of HTML: in a sentence, then what it stands on."""
     found: Mapping[str, Any] = document["answer"]
     said = _flow_said(found) if document["command"] == "check" else _all_said(found)
-    old = format_duration(document["age"])
+    old = format_duration(round(document["age"]))
     if document["stale"]:
         said = f"Cannot tell, since the firewalls were last read {old} ago. Then: {said}"
     else:

@@ -89,7 +89,7 @@ def now_lines(now: Now, at: datetime) -> Iterator[str]:
     said = ", ".join(f"{number} {word}" for word, number in counts if number)
     total = counted(len(states), "firewall")
     yield f'<p id="standing" class="headline">{total}: {said or "none"}</p>'
-    old = format_duration((at - now.moment).total_seconds())
+    old = format_duration(round((at - now.moment).total_seconds()))
     age = f"read {old} ago, at {now.moment:%Y-%m-%d %H:%M:%S %Z}"
     again = f"again every {format_duration(now.every)}"
     if stale:
@@ -103,7 +103,7 @@ def _row(device: DeviceNow, now: Now, at: datetime) -> tuple[str, ...]:
     standing = standing_at(device, now, at)
     read = "never"
     if device.read is not None:
-        old = format_duration((at - device.read).total_seconds())
+        old = format_duration(round((at - device.read).total_seconds()))
         read = f"{device.read:%Y-%m-%d %H:%M:%S %Z}, {old} ago"
     what = device.told or named(device.items)
     was = device.before if standing == device.standing else device.standing
