@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
-from cli_support import Plant
 from segctl_mocks.tls import Authority
 from support.served import Served, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cli_support import Plant
 
 WORD = "horse-battery-5taple"
 FAST = ("--every", "1s")

@@ -7,7 +7,6 @@ import json
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from urllib.parse import urlencode
 from cli_support import environment
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 

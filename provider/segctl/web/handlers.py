@@ -454,7 +454,9 @@ class _Ask(_Handler):
     def _said(
         self, form: str, seen: Seen, given: Mapping[str, str], text: str, status: int
     ) -> None:
-        if form == "ask":
+        if form == "answer" and status < 500:
+            self.html("\n".join(told_lines(text)))  # who types has not yet typed it all
+        elif form == "ask":
             self.set_status(status)
             self._page(seen, given, told_lines(text))
         else:
