@@ -62,6 +62,9 @@ def test_drift_appears_with_the_look_after_the_change(applied: Plant) -> None:
         (change,) = served.ask("/status.json").json["changes"]
         assert (change["name"], change["was"], change["is"]) == ("fw1", "in_sync", "drifted")
         assert {name: mock.writes for name, mock in applied.fleet.mocks.items()} == writes
+        found = served.query("answer.json", from_="supervisory", to="control")
+        for text in (page, served.ask("/now").text, found.text, served.log):
+            applied.assert_no_secret(text)
     assert applied.locks == 0
 
 
