@@ -318,6 +318,7 @@ NO_SECRETS = {
     "demo": "of mocks of its own, none of whose passwords is one",
     "mock": "its commands are those below",
     "mock traffic": "made of a plant's description, without an inventory",
+    "serve": "serves until it is stopped: tests/cli/test_serve.py searches what it serves",
     "mock serve": "gives the account of the mocks to whoever serves them",
 }
 

@@ -161,6 +161,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     "protocols": "our own catalogue, of which a word that is not known is an error like others",
     "schema": "our own documents",
     "mock": "its commands are those below",
+    "serve": "serves until it is stopped: tests/cli/test_serve.py holds what it serves to the same",
     "mock serve": "serves until it is stopped; prints by `say` as others do",
     "mock traffic": "what it made itself, of a plant that the user wrote",
     "version": "nothing of others",

@@ -74,6 +74,10 @@ READ = {
     "prove": {"--offline"},
     "query": {"--offline"},
     "replay": {"--offline", "--sign"},
+    "serve": {
+        *("--tls-cert", "--tls-key", "--password-file", "--proxy-ca"),
+        *("--baseline", "--checks"),
+    },
     "show": {"file", "--same-as", "--verify"},
     "site": {"--offline", "--plan", "--checks", "--evidence"},
     "verify": {"file", "--keys"},

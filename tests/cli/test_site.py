@@ -113,17 +113,40 @@ def test_a_firewall_that_does_not_answer_is_said(applied: Plant) -> None:
     assert "could not be checked" in part(text, "drift")
 
 
-def test_a_firewall_that_stops_answering_meanwhile_is_said_too(applied: Plant) -> None:
-    """Its rules were listed; then what they should be could not be compared."""
+def test_each_firewall_is_read_once_for_all_parts(applied: Plant) -> None:
+    """What the parts of a page say of a firewall is of one moment."""
+    (applied.folder / "checks.yml").write_text(CHECKS, encoding="utf-8")
+    mocks = applied.fleet.mocks
+
+    def asked(*words: str) -> dict[str, int]:
+        before = {name: len(mock.requests) for name, mock in mocks.items()}
+        assert applied(*words).code == 0
+        return {name: len(mock.requests) - before[name] for name, mock in mocks.items()}
+
+    once = asked("matrix", "--live")
+    assert all(once.values())
+    assert asked("site", "-o", "plant.html", "--live", "--checks", "checks.yml") == once
+
+
+def test_what_was_read_is_named_by_what_the_firewall_answered(applied: Plant) -> None:
+    text, _ = page(applied, "--live")
+    devices = applied("matrix", "--live", "--json").json["devices"]
+    assert [one["name"] for one in devices] == ["fw1", "fw2"]
+    for one in devices:
+        assert f"read of {one['name']} <code>{one['digest']}</code>" in text
+
+
+def test_a_firewall_that_stops_answering_meanwhile_is_not_half_shown(applied: Plant) -> None:
+    """What was read of it until then is in no part."""
     mock = applied.fleet["fw2"]
     before = len(mock.requests)
     assert applied("matrix", "--live").code == 0
-    mock.fail("status", code=503, skip=len(mock.requests) - before, times=1000)
+    mock.fail("status", code=503, skip=len(mock.requests) - before - 1, times=1000)
     text, document = page(applied, "--live", code=1)
     assert [one["name"] for one in document["failed"]] == ["fw2"]
     assert "503" in document["error"]["message"]
-    assert document["provenance"]["devices"] == ["fw1", "fw2"]
-    assert "not read" not in part(text, "drawing"), "its rules were"
+    assert document["provenance"]["devices"] == ["fw1"]
+    assert "not read" in part(text, "drawing")
     assert "1 could not be checked" in part(text, "drift")
 
 

@@ -173,13 +173,20 @@ def test_questions_about_a_policy_are_pure(package: str) -> None:
 def test_who_opens_connections() -> None:
     sentence = (
         "Connections are opened by `transports`, the sessions of providers, `notify`, the history "
-        "of drift and the probes of playbooks"
+        "of drift and the probes of playbooks; `web` takes those of browsers"
     )
     says(ARCHITECTURE, sentence)
     libraries = ("socket", "ssl", "http", "urllib.request", "paramiko", "netmiko", "sqlalchemy")
     # one only looks at what is configured, the other only says which authorities are trusted
     opening = importers(*libraries) - {"system/proxies.py", "system/certificates.py"}
-    allowed = ("transports/", "providers/", "notify/", "drift/history/", "playbook/run/probes.py")
+    allowed = (
+        "transports/",
+        "providers/",
+        "notify/",
+        "drift/history/",
+        "playbook/run/probes.py",
+        "web/",
+    )
     # the command line knows the history's errors by name
     assert {path for path in opening if not path.startswith(allowed)} <= {
         "operations/publishing.py"

@@ -54,20 +54,25 @@ def units(tmp_path: Path) -> Path:
 @needs_systemd
 def test_systemd_finds_nothing_wrong(units: Path) -> None:
     assert ANALYZE is not None
-    files = [units / "segctl-drift.service", units / "segctl-drift.timer"]
+    files = [units / name for name in ("segctl-drift.service", "segctl-drift.timer")]
+    files.append(units / "segctl-serve.service")
     done = subprocess.run(
         [ANALYZE, "verify", "--man=no", *files], capture_output=True, text=True, check=False
     )
-    ours = [line for line in done.stderr.splitlines() if "segctl-drift" in line]
+    ours = [line for line in done.stderr.splitlines() if "segctl-" in line]
     assert ours == []
 
 
 @needs_systemd
-def test_the_service_is_confined(units: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "most"),
+    # the second one may be told by which account somebody connects, so it sees accounts
+    [("segctl-drift.service", 15), ("segctl-serve.service", 18)],
+)
+def test_the_service_is_confined(units: Path, name: str, most: int) -> None:
     assert ANALYZE is not None
-    service = units / "segctl-drift.service"
     done = subprocess.run(
-        [ANALYZE, "security", "--offline=true", "--threshold=15", service],
+        [ANALYZE, "security", "--offline=true", f"--threshold={most}", units / name],
         capture_output=True,
         text=True,
         check=False,
@@ -88,6 +93,19 @@ def test_what_keeps_the_service_confined() -> None:
         assert service[name] == [value]
     assert "SuccessExitStatus" not in service  # drift is to be seen
     assert settings("segctl-drift.timer", "Timer")["Persistent"] == ["yes"]
+
+
+def test_what_keeps_the_server_confined() -> None:
+    service = settings("segctl-serve.service")
+    drift = settings("segctl-drift.service")
+    assert service["Type"] == ["exec"]
+    assert service["MemoryMax"]
+    assert "PrivateUsers" not in service, "else the account of a proxy is nobody"
+    own = {"Type", "ExecStart", "StateDirectory", "CacheDirectory", "EnvironmentFile"}
+    left_out = {"PrivateUsers", "TimeoutStartSec"}
+    for name, value in drift.items():
+        if name not in own | left_out:
+            assert service[name] == value, name
 
 
 @pytest.fixture

@@ -104,15 +104,15 @@ def check(
     given = bool(source or destination or application or port or icmp_type or user or expect)
     checks: tuple[Check, ...] = ()
     if file is None:
-        one = _check(
+        one = checking.one_check(
             source=source,
             destination=destination,
             application=application,
-            protocol=protocol,
+            protocol=protocol.value if protocol is not None else None,
             port=port,
             icmp_type=icmp_type,
             user=user,
-            expect=expect,
+            allow=expect is not Expected.DENY,
         )
         checks = (one,)
     elif given or protocol is not None:
@@ -150,37 +150,3 @@ def check(
 def _read(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the devices that were read."""
     return [one for one in document["devices"] if one["digest"]]
-
-
-def _check(
-    *,
-    source: str,
-    destination: str,
-    application: str,
-    protocol: Transport | None,
-    port: int | None,
-    icmp_type: str,
-    user: str,
-    expect: Expected | None,
-) -> Check:
-    from segctl.analysis.query import Check
-    from segctl.model.icmp import refusal
-
-    if not source or not destination:
-        raise UsageError("give --from and --to, or a file of checks")
-    spoken = (protocol or Transport.TCP).value
-    if port is not None and spoken in (Transport.ICMP, Transport.ICMPV6):
-        raise UsageError(f"{spoken} has no port: leave --port out")
-    if icmp_type and (why := refusal(spoken, icmp_type, application)):
-        raise UsageError(f"--icmp-type {icmp_type}: {why}")
-    return Check(
-        source=source,
-        destination=destination,
-        application=application,
-        protocol=spoken,
-        open_protocol=protocol is None and port is None,
-        port=port or 0,
-        icmp_type=icmp_type,
-        user=user,
-        allow=expect is not Expected.DENY,
-    )

@@ -46,6 +46,8 @@ OVERVIEW = {
     "device.",
     "site": "Show the plant on one page: drawing, matrix, register, findings; never writes to a "
     "device.",
+    "serve": "Serve the plant on one page: drift as it is now, and answers; never writes to a "
+    "device.",
     "list": "List what is declared: zones, assets, conduits, flows, firewalls or rules.",
     "review": "List conduits that are due for review, or decide about one; never writes to a "
     "device.",

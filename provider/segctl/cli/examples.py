@@ -75,6 +75,10 @@ EXAMPLES = {
         "segctl site -o plant.html",
         "segctl site --live --checks checks.yml -o plant.html",
     ),
+    "serve": (
+        "segctl serve --every 5m",
+        "segctl serve --listen '[::1]:8080' --password-file users --history sqlite:///history.db",
+    ),
     "list": ("segctl list conduits --due 30d", "segctl list rules --csv"),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "review": (

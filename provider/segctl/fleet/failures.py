@@ -29,8 +29,18 @@ class Failure:
     message: str
 
 
+class FailedError(SegctlError):
+    """A device failed before: what is to be said of it is known."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
 def failure_of(device: str, error: BaseException) -> Failure:
     """Return a failure that says why a device has no plan."""
+    if isinstance(error, FailedError):
+        return error.failure
     if isinstance(error, DeviceError):
         return Failure(device=device, code=error.code, message=error.message)
     if isinstance(error, SegctlError):

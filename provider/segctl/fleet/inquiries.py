@@ -16,13 +16,14 @@ from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
 from segctl.fleet.snapshots import fitting
-from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
+from segctl.fleet.tasks import document_in, document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from segctl.fleet.readings import Reading, Readings
     from segctl.fleet.tasks import Link
     from segctl.model.errors import Problem
     from segctl.model.site import Device
@@ -80,6 +81,7 @@ class _Work(Generic[Found]):
 
     inquiry: Inquiry[Found]
     connection: Mapping[str, object] = field(repr=False)
+    held: Reading | Failure | None = None
     version: str = segctl.__version__
 
 
@@ -90,13 +92,21 @@ def inquire(
     forks: int,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    readings: Readings | None = None,
 ) -> tuple[Found | Failure, ...]:
-    """Read every device, write to none, and return an answer or a failure for each, in order."""
+    """Read every device, write to none, and return an answer or a failure for each, in order.
+
+    With `readings`, what was read of the devices before, none is read.
+    """
     asked = list(inquiries)
     hosts = [(one.device.name, one.device.platform) for one in asked]
     with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
         items = [
-            _Work(inquiry=one, connection=connection_for(workers, ways, one.device.name))
+            _Work(
+                inquiry=one,
+                connection=connection_for(workers, ways, one.device.name),
+                held=None if readings is None else readings[one.device.name],
+            )
             for one in asked
         ]
         results: Sequence[Found | Failure | BaseException]
@@ -129,7 +139,8 @@ def _inquire_one(item: _Work[Found], link: Link, compute: Compute = IN_TURN) -> 
         same_version(item.version)
         may_begin(link)
         told = steps_of(device.name, link)
-        document = document_of(device, item.connection, told)
+        held = item.held
+        document = document_in(held) if held else document_of(device, item.connection, told)
         told(asked.doing)
         found = compute(asked.answer, document)
         return asked.further(found, item.connection, told) if asked.further else found

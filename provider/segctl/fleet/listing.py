@@ -10,6 +10,7 @@ from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warne
 from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.onward import leading_on
 from segctl.fleet.queries import doubts_about, refuse_errors
+from segctl.fleet.readings import as_read
 from segctl.fleet.tasks import digest_of_read
 from segctl.providers.base import provider, reading
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.fleet.failures import Failure
     from segctl.fleet.legs import Leg
+    from segctl.fleet.readings import Readings
     from segctl.fleet.workers import Workers
     from segctl.model.errors import Problem
     from segctl.planning.snapshot import Snapshot
@@ -50,16 +52,21 @@ def list_devices(
     forks: int,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    readings: Readings | None = None,
 ) -> tuple[Listed | Failure, ...]:
-    """Read every device, write to none, and return what it permits or a failure, in order."""
+    """Read every device, write to none, and return what it permits or a failure, in order.
+
+    With `readings`, what was read of the devices before, none is read.
+    """
     found = inquire(
         (_inquiry(item, legs, side) for item, legs in work),
         connections,
         forks=forks,
         report=report,
         executor=executor,
+        readings=readings,
     )
-    return warned(found, connections)
+    return as_read(warned(found, connections), readings)
 
 
 def _inquiry(desired: Desired, legs: Sequence[Leg], side: Side) -> Inquiry[Listed]:

@@ -14,6 +14,7 @@ from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.onward import judged_onward, leading_on
+from segctl.fleet.readings import as_read
 from segctl.fleet.tasks import digest_of_read
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.compiler.topology import Hop
     from segctl.fleet.legs import Leg
+    from segctl.fleet.readings import Readings
     from segctl.fleet.workers import Workers
     from segctl.model.site import Device
     from segctl.planning.snapshot import Snapshot
@@ -80,10 +82,12 @@ def check_devices(
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
     legs: Mapping[str, tuple[Leg, ...]] = MappingProxyType({}),
+    readings: Readings | None = None,
 ) -> tuple[Checked | Failure, ...]:
     """Read every device, write to none, and return answers or a failure for each, in order.
 
-    Each device answers the questions that it can, and lists the rows of its `legs`.
+    Each device answers the questions that it can, and lists the rows of its `legs`. With
+    `readings`, what was read of the devices before, none is read.
     """
     found = inquire(
         (
@@ -94,8 +98,9 @@ def check_devices(
         forks=forks,
         report=report,
         executor=executor,
+        readings=readings,
     )
-    return warned(found, connections)
+    return as_read(warned(found, connections), readings)
 
 
 def _inquiry(

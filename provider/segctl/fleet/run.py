@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from segctl.compiler.build import Desired
+    from segctl.fleet.readings import Readings
     from segctl.planning.apply import Order
     from segctl.planning.outcome import Outcome
     from segctl.providers.logs import Author
@@ -63,6 +64,7 @@ def plan_devices(
     cache: bool = False,
     brake: Brake | None = None,
     drift: bool = False,
+    readings: Readings | None = None,
 ) -> tuple[DevicePlan | Failure, ...]:
     """Read every device, write to none, and return a plan or a failure for each, in order.
 
@@ -76,6 +78,7 @@ def plan_devices(
         cache: whether to reuse the plan of a document seen before.
         brake: once pressed, stops the devices at their next step.
         drift: whether the plans are only to say what differs (`drift_device`).
+        readings: what was read of the devices before; then none is read.
     """
     hosts = [(item.device.name, item.device.platform) for item in desired]
     with sharing(connections, hosts) as ways, as_workers(executor, forks) as workers:
@@ -87,6 +90,7 @@ def plan_devices(
                 ),
                 cache=cache,
                 drift=drift,
+                held=None if readings is None else readings[item.device.name],
             )
             for item in desired
         ]
@@ -141,11 +145,12 @@ def ask_authors(
     forks: int,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    brake: Brake | None = None,
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
     """Return who changed each drifted item, by device, kind and name, and notes about failures.
 
     Asks only devices with drift whose platform keeps a log. A device that does not answer causes a
-    note, never a failure.
+    note, never a failure. Once `brake` is pressed, every session ends at its next step.
     """
     asked = [
         (plan, items)
@@ -167,7 +172,7 @@ def ask_authors(
             )
             for plan, items in asked
         ]
-        results = run_all(ask_one, work, workers, Brake(), report)
+        results = run_all(ask_one, work, workers, brake or Brake(), report)
     authors: dict[tuple[str, str, str], Author] = {}
     notes: list[tuple[str, Problem]] = []
     for (plan, items), found in zip(asked, results, strict=True):

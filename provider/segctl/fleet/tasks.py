@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import segctl
 from segctl.fleet.cancel import braked
 from segctl.fleet.connections import target
-from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
+from segctl.fleet.failures import AGAIN, FailedError, Failure, failed, failure_of
 from segctl.fleet.plan_cache import PlanCache, key_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.model.errors import ExecutorError, LostWorkerError, UnsupportedError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.words import Platform
     from segctl.compiler.build import Desired
+    from segctl.fleet.readings import Reading
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.model.policy import DeclaredPolicy, Policy
@@ -87,13 +88,14 @@ class Silent:
 class Planning:
     """Work: read a device and plan for it; with `cache`, reuse the plan of a known document.
 
-    With `drift`, the plan is only to say what differs.
+    With `drift`, the plan is only to say what differs. `held` is what was read before.
     """
 
     desired: Desired
     connection: Mapping[str, object]
     cache: bool = False
     drift: bool = False
+    held: Reading | Failure | None = None
     version: str = segctl.__version__
 
     @property
@@ -143,7 +145,8 @@ def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePl
 
 def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> DevicePlan:
     device = item.desired.device
-    document = document_of(device, item.connection, told)
+    held = item.held
+    document = document_of(device, item.connection, told) if held is None else document_in(held)
     speaks = provider(device.platform)
     known = PlanCache.of_user() if item.cache else PlanCache(None)
     purpose = "drift" if item.drift else "plan"
@@ -167,6 +170,17 @@ def document_of(
     where = target(device.name, connection, device.scope)
     with provider(device.platform).connect(where, read_only=True, progress=told) as session:
         return session.read()
+
+
+def document_in(held: Reading | Failure) -> bytes:
+    """Return what a device held that was read before.
+
+    Raises:
+        FailedError: it could not be read.
+    """
+    if isinstance(held, Failure):
+        raise FailedError(held)
+    return held.document
 
 
 def judge(desired: Desired, document: bytes) -> DevicePlan:

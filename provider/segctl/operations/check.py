@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.fleet.legs import Leg
     from segctl.fleet.queries import Checked
+    from segctl.fleet.readings import Readings
     from segctl.inventory import Loaded
     from segctl.model.errors import Problem
     from segctl.operations.options import CommonOptions
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
 class CheckOptions:
     """What is asked: the checks of a file, or `checks`.
 
-    With `declared` no device is asked, with `offline` their snapshots are.
+    With `declared` no device is asked, with `offline` their snapshots are. `readings` are what was
+    read of the devices before.
     """
 
     file: Path | None = None
     checks: tuple[Check | PolicyTest, ...] = ()
     declared: bool = False
     offline: Path | None = None
+    readings: Readings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,45 @@ class CheckResult:
     policies: tuple[PolicyResult, ...] = ()
 
 
+def one_check(
+    *,
+    source: str,
+    destination: str,
+    application: str = "",
+    protocol: str | None = None,
+    port: int | None = None,
+    icmp_type: str = "",
+    user: str = "",
+    allow: bool = True,
+) -> Check:
+    """Return a question about one flow; `allow` is what is right.
+
+    Raises:
+        UsageError: an end is missing, or the rest contradicts itself.
+    """
+    from segctl.analysis.query import Check
+    from segctl.model.icmp import refusal
+
+    if not source or not destination:
+        raise UsageError("give --from and --to, or a file of checks")
+    spoken = protocol or "tcp"
+    if port is not None and spoken in {"icmp", "icmpv6"}:
+        raise UsageError(f"{spoken} has no port: leave --port out")
+    if icmp_type and (why := refusal(spoken, icmp_type, application)):
+        raise UsageError(f"--icmp-type {icmp_type}: {why}")
+    return Check(
+        source=source,
+        destination=destination,
+        application=application,
+        protocol=spoken,
+        open_protocol=protocol is None and port is None,
+        port=port or 0,
+        icmp_type=icmp_type,
+        user=user,
+        allow=allow,
+    )
+
+
 def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> CheckResult:
     """Ask firewalls whether they allow flows; never writes to a device.
 
@@ -64,8 +106,19 @@ def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> C
         InventoryError: the inventory cannot be used.
         UsageError: a check asks what no firewall can answer.
     """
+    return check_of(common, load_inventory(common, progress), options, progress)
+
+
+def check_of(
+    common: CommonOptions, loaded: Loaded, options: CheckOptions, progress: Progress
+) -> CheckResult:
+    """Ask firewalls of an inventory that has been read.
+
+    Raises:
+        ChecksError: the file cannot be used, or asks what no firewall can answer.
+        UsageError: a check asks what no firewall can answer.
+    """
     asked = _read(common, options.file) if options.file is not None else options.checks
-    loaded = load_inventory(common, progress)
     chosen = desired_of(loaded)
     questions, tests = _resolved(asked, loaded, chosen)
     pairs = _pairs(tests, loaded, chosen)
@@ -218,4 +271,5 @@ def _answers(
             report=report,
             executor=executor,
             legs=legs,
+            readings=options.readings,
         )

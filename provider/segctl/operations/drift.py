@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from segctl.drift.acceptance import Accepted
     from segctl.drift.report import DriftReport
-    from segctl.fleet import Failure
+    from segctl.fleet import Brake, Failure
+    from segctl.fleet.readings import Readings
     from segctl.inventory import Loaded
     from segctl.model.errors import Problem
     from segctl.operations.options import CommonOptions
@@ -34,11 +35,15 @@ class DriftOptions:
     """What is compared: devices or, with `offline`, their snapshots; `baseline` is known drift.
 
     `drawings` are files of ``segctl graph`` that are held against the inventory and the devices.
+    `readings` are what was read of the devices before; once `brake` is pressed, no more is asked of
+    them.
     """
 
     baseline: Path | None = None
     offline: Path | None = None
     drawings: tuple[Path, ...] = ()
+    readings: Readings | None = None
+    brake: Brake | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +88,42 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
         SnapshotError: the snapshots cannot be used.
         UsageError: no firewall is selected.
     """
+    started = datetime.now(UTC)
+    loaded = load_inventory(common, progress)
+    return drift_in(common, loaded, options, progress, started=started)
+
+
+def drift_in(
+    common: CommonOptions,
+    loaded: Loaded,
+    options: DriftOptions,
+    progress: Progress,
+    *,
+    started: datetime,
+) -> DriftResult:
+    """Compare the devices with an inventory that has been read.
+
+    Raises:
+        FileError: the baseline cannot be used.
+        SnapshotError: the snapshots cannot be used.
+        UsageError: no firewall is selected.
+    """
     from segctl.drift.baseline import read_baseline
     from segctl.drift.report import drift_of
 
-    started = datetime.now(UTC)
-    loaded = load_inventory(common, progress)
     accepted = read_baseline(options.baseline) if options.baseline else ()
     made = {path: _made_from(path) for path in options.drawings}
     _mention_strangers(accepted, loaded, progress)
-    plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline), drift=True)
+    plans, failures = plan_devices(
+        common,
+        loaded,
+        progress,
+        snapshots(options.offline),
+        drift=True,
+        readings=options.readings,
+    )
     asked = plans if options.offline is None else []
-    authors, notes = _authors(common, loaded, asked, progress)
+    authors, notes = _authors(common, loaded, asked, progress, options.brake)
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in _names(loaded) if name in by_name]
     report = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
@@ -167,7 +197,11 @@ def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded, progress: P
 
 
 def _authors(
-    common: CommonOptions, loaded: Loaded, plans: list[DevicePlan], progress: Progress
+    common: CommonOptions,
+    loaded: Loaded,
+    plans: list[DevicePlan],
+    progress: Progress,
+    brake: Brake | None,
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
     from segctl.drift.items import items_of
     from segctl.fleet import ask_authors
@@ -178,7 +212,12 @@ def _authors(
     names = [plan.name for plan in plans if items_of(plan)]
     with at_work(common, names, progress) as (executor, report):
         return ask_authors(
-            plans, loaded.connections, forks=common.forks, report=report, executor=executor
+            plans,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+            brake=brake,
         )
 
 

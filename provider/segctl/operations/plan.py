@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from segctl.fleet import Failure
+    from segctl.fleet.readings import Readings
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
@@ -105,11 +106,13 @@ def plan_devices(
     *,
     drift: bool = False,
     disruptions: Sequence[Allowance] = (),
+    readings: Readings | None = None,
 ) -> tuple[list[DevicePlan], list[Failure]]:
     """Read every selected device; return the plans, and the devices that have none.
 
     With `offline` no device is read: its snapshot is. With `drift` the plans are only to say what
-    differs, and nothing but an unread device has none.
+    differs, and nothing but an unread device has none. `readings` are what was read of the devices
+    before.
 
     Raises:
         UsageError: no firewall is selected.
@@ -134,6 +137,7 @@ def plan_devices(
             executor=executor,
             cache=common.cache,
             drift=drift,
+            readings=readings,
         )
         if drift:
             return _parted(results)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.fleet.listing import Listed, Side
     from segctl.fleet.permits import Permits
+    from segctl.fleet.readings import Readings
     from segctl.fleet.relations import Claim, Related
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
@@ -34,10 +35,14 @@ MAX_WAYS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryOptions:
-    """What is asked: whose rules, and with `offline` of which snapshots instead of devices."""
+    """What is asked: whose rules, and with `offline` of which snapshots instead of devices.
+
+    `readings` are what was read of the devices before.
+    """
 
     side: Side = "live"
     offline: Path | None = None
+    readings: Readings | None = None
 
 
 def query(
@@ -58,6 +63,24 @@ def query(
         UsageError: an end is unknown, or no firewall is between them.
     """
     loaded = load_inventory(common, progress)
+    return query_of(common, loaded, source, destination, options, progress, pivot=pivot)
+
+
+def query_of(  # noqa: PLR0917 - as `query`, of an inventory
+    common: CommonOptions,
+    loaded: Loaded,
+    source: str,
+    destination: str,
+    options: QueryOptions,
+    progress: Progress,
+    *,
+    pivot: int = 0,
+) -> QueryResult:
+    """List what is permitted between two ends of an inventory that has been read.
+
+    Raises:
+        UsageError: an end is unknown, or no firewall is between them.
+    """
     chosen = desired_of(loaded)
     asked = _Asked(loaded, chosen)
     ends = asked.end(source), asked.end(destination)
@@ -80,7 +103,17 @@ def matrix(common: CommonOptions, options: QueryOptions, progress: Progress) -> 
         InventoryError: the inventory cannot be used.
         UsageError: no firewall is selected.
     """
-    loaded = load_inventory(common, progress)
+    return matrix_of(common, load_inventory(common, progress), options, progress)
+
+
+def matrix_of(
+    common: CommonOptions, loaded: Loaded, options: QueryOptions, progress: Progress
+) -> QueryResult:
+    """List what is permitted between all zones of an inventory that has been read.
+
+    Raises:
+        UsageError: no firewall is selected.
+    """
     chosen = desired_of(loaded)
     asked = _Asked(loaded, chosen)
     names = {item.device.name for item in chosen}
@@ -319,6 +352,7 @@ def _listed(
             forks=common.forks,
             report=report,
             executor=executor,
+            readings=options.readings,
         )
 
 

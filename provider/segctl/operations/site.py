@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.operations.graph import chosen_site
-from segctl.operations.loading import desired_of, load_inventory, provenance, today
+from segctl.operations.loading import desired_of, load_inventory, provenance, today, watched
+from segctl.operations.workers import at_work
+from segctl.report.drawing.stamp import INVENTORY, read_facts
 from segctl.report.plant_page import Plant, parts_of, plant_page
 
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from segctl.compiler.build import Desired
+    from segctl.drift.report import DriftReport
+    from segctl.fleet import Brake, Failure
+    from segctl.fleet.readings import Reading, Readings
+    from segctl.inventory import Loaded
     from segctl.model.site import Site
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
@@ -30,7 +37,7 @@ class SiteOptions:
 
     `site` shows one site. With `live` firewalls are asked, with `offline` snapshots are read.
     `plan` is a saved plan, `checks` a file of checks, `evidence` a folder of evidence; `history`
-    is the database of what has drifted.
+    is the database of what has drifted, `baseline` drift that is accepted.
     """
 
     site: str = ""
@@ -40,6 +47,7 @@ class SiteOptions:
     checks: Path | None = None
     evidence: Path | None = None
     history: str | None = None
+    baseline: Path | None = None
 
     @property
     def asks(self) -> bool:
@@ -59,7 +67,7 @@ class SiteResult:
 
 
 def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> SiteResult:
-    """Show the plant on one page; never writes to a device.
+    """Show the plant on one page; never writes to a device, and reads each of them once.
 
     Raises:
         InventoryError: the inventory cannot be used.
@@ -69,28 +77,100 @@ def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> Sit
         EvidenceError: the evidence is not as it was written.
         HistoryError: the history cannot be read.
     """
-    from segctl.operations.query import QueryOptions, matrix
+    loaded = load_inventory(common, progress)
+    readings = readings_of(common, loaded, progress) if options.live else None
+    shown = shown_of(common, loaded, options, progress, readings)
+    parts = parts_of(shown.plant)
+    return SiteResult(
+        text=plant_page(shown.plant, parts),
+        parts=tuple(part.title for part in parts),
+        layout=shown.plant.layout,
+        failed=shown.failed,
+        provenance=shown.plant.provenance,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a page shows, the devices that gave no answer with the reasons, and what has drifted."""
+
+    plant: Plant
+    failed: Mapping[str, str]
+    drift: DriftReport | None = None
+
+
+def readings_of(
+    common: CommonOptions,
+    loaded: Loaded,
+    progress: Progress,
+    *,
+    masked: bool = False,
+    brake: Brake | None = None,
+) -> dict[str, Reading | Failure]:
+    """Read every firewall that the limit selects once; with `masked`, keep no secrets.
+
+    Once `brake` is pressed, every session ends at its next step.
+
+    Raises:
+        UsageError: the limit selects no firewall.
+    """
+    from segctl.fleet.readings import read_devices
+
+    chosen = watched(loaded)
+    names = [item.device.name for item in chosen]
+    with at_work(common, names, progress) as (executor, report):
+        return read_devices(
+            chosen,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+            masked=masked,
+            brake=brake,
+        )
+
+
+def shown_of(
+    common: CommonOptions,
+    loaded: Loaded,
+    options: SiteOptions,
+    progress: Progress,
+    readings: Readings | None,
+    *,
+    brake: Brake | None = None,
+) -> Shown:
+    """Return what the page of a plant shows, of an inventory and firewalls that have been read.
+
+    Raises:
+        UsageError: there is nothing to show.
+        PlanFormatError: the plan cannot be read.
+        ChecksError: the file of checks cannot be used.
+        EvidenceError: the evidence is not as it was written.
+        HistoryError: the history cannot be read.
+    """
+    from segctl.operations.query import QueryOptions, matrix_of
     from segctl.report.drawing import overlaid, picture_of, place, table_of
     from segctl.report.query import matrix_json
 
-    loaded = load_inventory(common, progress)
     shown = chosen_site(loaded.site, options.site)
-    side = QueryOptions(side="both" if options.asks else "declared", offline=options.offline)
-    document = matrix_json(matrix(common, side, progress))
+    side = QueryOptions(
+        side="both" if options.asks else "declared", offline=options.offline, readings=readings
+    )
+    document = matrix_json(matrix_of(common, loaded, side, progress))
     digests = {one["name"]: one["digest"] for one in document["devices"] if one["digest"]}
     failed = {one["name"]: one["error"]["message"] for one in document["devices"] if "error" in one}
-    facts = (("inventory", loaded.digest), *digests.items())
+    kept = options.offline is not None
+    facts = ((INVENTORY, loaded.digest), *read_facts(digests.items(), snapshots=kept))
     picture = picture_of(shown, today())
     if options.asks:
         picture = overlaid(picture, _among(document["cells"], shown), failed)
     picture = replace(picture, facts=facts)
-    reports, unanswered = _reports(common, options, progress)
-    failed = unanswered | failed
-    layout = place(picture)
+    asked = _Asked(common, loaded, options, progress, readings, brake)
+    reports, unanswered, drifted = _reports(asked)
     evidence = provenance(common, loaded, digests if options.asks else ())
     plant = Plant(
         title=picture.title,
-        layout=layout,
+        layout=place(picture),
         table=table_of(
             shown, today(), {**document, "cells": _among(document["cells"], shown)}, facts
         ),
@@ -102,14 +182,7 @@ def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> Sit
         evidence=_evidence(options.evidence) if options.evidence is not None else None,
         digests=tuple(digests.items()) if options.asks else (),
     )
-    parts = parts_of(plant)
-    return SiteResult(
-        text=plant_page(plant, parts),
-        parts=tuple(part.title for part in parts),
-        layout=layout,
-        failed=failed,
-        provenance=evidence,
-    )
+    return Shown(plant=plant, failed=unanswered | failed, drift=drifted)
 
 
 def _among(cells: Sequence[Mapping[str, Any]], shown: Site) -> list[Mapping[str, Any]]:
@@ -135,18 +208,29 @@ def _labels(shown: Site) -> dict[str, str]:
 # --- what was found out --------------------------------------------------------------------------
 
 
-def _reports(
-    common: CommonOptions, options: SiteOptions, progress: Progress
-) -> tuple[dict[str, Report], dict[str, str]]:
-    """Return reports by their titles, and the devices that did not answer for them, with why."""
-    found, failed = {"Findings": _findings(common)}, dict[str, str]()
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What reports are made from."""
+
+    common: CommonOptions
+    loaded: Loaded
+    options: SiteOptions
+    progress: Progress
+    readings: Readings | None
+    brake: Brake | None
+
+
+def _reports(asked: _Asked) -> tuple[dict[str, Report], dict[str, str], DriftReport | None]:
+    """Return reports by their titles, the devices that did not answer for them, and the drift."""
+    options = asked.options
+    found, failed, drifted = {"Findings": _findings(asked.common)}, dict[str, str](), None
     if options.plan is not None:
         found["Plan"] = _plan(options.plan)
     if options.asks:
-        found["Drift"] = _drift(common, options, progress, failed)
+        found["Drift"], drifted = _drift(asked, failed)
     if options.checks is not None:
-        found["Checks"] = _checks(common, options, options.checks, progress, failed)
-    return found, failed
+        found["Checks"] = _checks(asked, options.checks, failed)
+    return found, failed, drifted
 
 
 def _findings(common: CommonOptions) -> Report:
@@ -170,31 +254,33 @@ def _plan(file: Path) -> Report:
     return plan_report(show(file).plan, environment=DEFAULT_ENVIRONMENT)
 
 
-def _drift(
-    common: CommonOptions, options: SiteOptions, progress: Progress, failed: dict[str, str]
-) -> Report:
-    from segctl.operations.drift import DriftOptions, drift
+def _drift(asked: _Asked, failed: dict[str, str]) -> tuple[Report, DriftReport]:
+    from segctl.operations.drift import DriftOptions, drift_in
     from segctl.report import DEFAULT_ENVIRONMENT, drift_report
 
-    result = drift(common, DriftOptions(offline=options.offline), progress)
+    wanted = DriftOptions(
+        baseline=asked.options.baseline,
+        offline=asked.options.offline,
+        readings=asked.readings,
+        brake=asked.brake,
+    )
+    now = datetime.now(UTC)
+    result = drift_in(asked.common, asked.loaded, wanted, asked.progress, started=now)
     failed |= {one.device: one.message for one in result.failures}
-    return drift_report(result.report, environment=DEFAULT_ENVIRONMENT)
+    return drift_report(result.report, environment=DEFAULT_ENVIRONMENT), result.report
 
 
-def _checks(
-    common: CommonOptions,
-    options: SiteOptions,
-    file: Path,
-    progress: Progress,
-    failed: dict[str, str],
-) -> Report:
+def _checks(asked: _Asked, file: Path, failed: dict[str, str]) -> Report:
     from segctl.fleet import Failure
-    from segctl.operations.check import CheckOptions, check
+    from segctl.operations.check import CheckOptions, check_of
     from segctl.report import DEFAULT_ENVIRONMENT, check_json, check_report
 
+    options = asked.options
     declared = not options.asks
-    asked = CheckOptions(file=file, declared=declared, offline=options.offline)
-    result = check(common, asked, progress)
+    wanted = CheckOptions(
+        file=file, declared=declared, offline=options.offline, readings=asked.readings
+    )
+    result = check_of(asked.common, asked.loaded, wanted, asked.progress)
     silent = ((name, one) for name, one in result.answers.items() if isinstance(one, Failure))
     failed |= {name: one.message for name, one in silent}
     document = check_json(

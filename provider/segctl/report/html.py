@@ -102,12 +102,14 @@ def framed(
     above: Iterable[str] = (),
     style: str = "",
     script: str = "",
+    served: bool = False,
 ) -> Iterator[str]:
     """Yield a page around lines of HTML; `title` is HTML already, `facts` stand at its end.
 
     `above` are lines of HTML between the headline and the body. `style` is CSS of the page's own,
     `script` what the page does. A browser loads nothing, and heeds no other styles and scripts than
-    those that the page was made with.
+    those that the page was made with. A page that is `served` may ask whoever served it, and nobody
+    else.
     """
     lines = list(body)
     style = f"\n{_STYLE}{style}"
@@ -115,11 +117,14 @@ def framed(
     allowed = f"style-src {' '.join(map(_hashed, dict.fromkeys(styles)))}"
     if script:
         allowed += f"; script-src {_hashed(script)}"
+    sent = "'self'; connect-src 'self'; img-src data:" if served else "'none'"
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield (
         '<meta http-equiv="Content-Security-Policy" '
-        f"content=\"default-src 'none'; base-uri 'none'; form-action 'none'; {allowed}\">"
+        f"content=\"default-src 'none'; base-uri 'none'; form-action {sent}; {allowed}\">"
     )
+    if served:
+        yield '<link rel="icon" href="data:,">'  # else a browser asks for one
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>"
     yield f'<header><h1>{title}</h1>\n<p class="headline">{html_text(headline)}</p></header>'

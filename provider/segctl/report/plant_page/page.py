@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     from segctl.report.plant_page.parts import Part, Plant
 
+#: Of a form in which one asks.
+ASKING = """\
+.asking { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: end }
+.asking label { display: flex; flex-direction: column; color: var(--soft); max-width: 100% }
+.asking input, .asking button { font: inherit; max-width: 100% }
+#told:empty, #news:empty { margin: 0 }
+"""
 _STYLE = """\
 body { max-width: none }
 nav { position: sticky; top: 0; z-index: 1; background: var(--paper); padding: .4rem 0;
@@ -77,7 +84,7 @@ _SCRIPT = """
   field.addEventListener("input", look);
   addEventListener("hashchange", reach);
   addEventListener("keydown", event => {
-    if (event.key === "/" && document.activeElement !== field) {
+    if (event.key === "/" && !document.activeElement?.matches("input")) {
       event.preventDefault();
       field.focus();
     } else if (event.key === "Escape" && field.value) {
@@ -89,8 +96,11 @@ _SCRIPT = """
 """
 
 
-def plant_page(plant: Plant, parts: Sequence[Part]) -> str:
-    """Return the page of a plant: one HTML file that loads nothing and works without a server."""
+def plant_page(plant: Plant, parts: Sequence[Part], *, served: str = "") -> str:
+    """Return the page of a plant: one HTML file that loads nothing and works without a server.
+
+    A page that is served has a script more, `served`, which asks whoever serves it.
+    """
     title = html_text(f"segctl · {plant.title}")
     facts = (*provenance_pairs(plant.provenance), *_digests(plant))
     lines = framed(
@@ -99,8 +109,9 @@ def plant_page(plant: Plant, parts: Sequence[Part]) -> str:
         _body(plant, parts),
         facts,
         above=_ways(parts),
-        style=_STYLE,
-        script=_SCRIPT,
+        style=f"{_STYLE}{ASKING if served else ''}",
+        script=f"{_SCRIPT}{served}",
+        served=bool(served),
     )
     return "\n".join(lines) + "\n"
 

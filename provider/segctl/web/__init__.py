@@ -1,0 +1,1 @@
+"""The plant in a browser: what is seen of it, served read-only."""
