@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import Answer, ApiError, result
+from segctl_mocks.panos.effective import effective
 from segctl_mocks.panos.references import SHARED, scope_path
 from segctl_mocks.panos.tree import text_of
 from segctl_mocks.panos.validate import members
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from segctl_mocks.panos.device import PanosDevice
     from segctl_mocks.panos.showings import Call
-    from segctl_mocks.panos.tree import Element
+    from segctl_mocks.panos.tree import Element, Tree
 
 _FIRST = "vsys1"
 _PAGE = 100
@@ -60,10 +61,10 @@ def groups(device: PanosDevice, node: Element, _call: Call) -> Answer:
 
 def members_of(device: PanosDevice, group: Element, vsys: str) -> Iterator[tuple[str, str]]:
     """Yield what is in a dynamic group: its name and its type."""
-    wanted = _filter(group)
+    wanted, tree = _filter(group), _in_effect(device)
     for place in dict.fromkeys((scope_path(vsys), SHARED)):
-        container = device.running.at((*place, ("address", "")))
-        found = {} if container is None else device.running.entries(container)
+        container = tree.at((*place, ("address", "")))
+        found = {} if container is None else tree.entries(container)
         for name, entry in found.items():
             if _holds(wanted, members(entry, "tag")):
                 yield name, "address-object"
@@ -80,13 +81,21 @@ def _members(device: PanosDevice, group: Element, vsys: str) -> str:
 
 
 def _dynamic(device: PanosDevice) -> Iterator[tuple[str, str, Element]]:
-    """Yield the dynamic groups: those of each virtual system, then the shared ones."""
+    """Yield the dynamic groups: those of each virtual system, then the shared ones.
+
+    What Panorama pushed is a group of the firewall as any other.
+    """
+    tree = _in_effect(device)
     for vsys in (*device.systems(), ""):
-        container = device.running.at((*scope_path(vsys), ("address-group", "")))
-        found = {} if container is None else device.running.entries(container)
+        container = tree.at((*scope_path(vsys), ("address-group", "")))
+        found = {} if container is None else tree.entries(container)
         for name, group in found.items():
             if group.find("dynamic") is not None:
                 yield vsys, name, group
+
+
+def _in_effect(device: PanosDevice) -> Tree:
+    return effective(device.running, device.pushed).tree if device.pushed else device.running
 
 
 def _filter(group: Element) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from lxml import etree
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
-from segctl.model.policy import DefaultRule, Rule
+from segctl.model.policy import CONTAINMENT, DefaultRule, Rule
 from segctl.providers.panos import elements, names, overrides, references, translations
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
@@ -361,8 +361,12 @@ class Taken:
 
 
 def foreign(rule: Rule, origin: str) -> Rule:
-    """Return a pushed rule with its origin in its name and without marks: it is none of ours."""
+    """Return a pushed rule with its origin in its name and without marks: it is none of ours.
+
+    Whether it is of the block that contains stays known, since firewalls are asked about that.
+    """
     ours = names.read_mark(rule.description) is not None
+    gone = {*names.TAGS} - ({CONTAINMENT} if names.TAG in rule.tags else set[str]())
     return replace(
         rule,
         name=origin + rule.name,
@@ -370,7 +374,7 @@ def foreign(rule: Rule, origin: str) -> Rule:
         flow="",
         essential=False,
         seal="",
-        tags=tuple(tag for tag in rule.tags if tag not in names.TAGS),
+        tags=tuple(tag for tag in rule.tags if tag not in gone),
         description="" if ours else rule.description,
     )
 
