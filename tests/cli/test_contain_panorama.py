@@ -10,7 +10,7 @@ from lxml import etree
 
 from cli.test_panorama_parents import below_a_parent
 from segctl_mocks.panos.panorama import device as panorama_device
-from support.managed import FIRST, aimed, rule
+from support.managed import FIRST, VSYS, aimed, rule
 from support.panorama import GROUP, PEER, RULES, SERIALS
 
 if TYPE_CHECKING:
@@ -123,6 +123,22 @@ def test_what_is_committed_and_not_pushed_prepares_nothing(behind: Plant) -> Non
     assert "segctl.contained-source is not there, or does not deny" in found["fw2"][0]
     assert CONTAINED in tags(behind, "fw1")[SCADA]
     assert not tags(behind, "fw2")
+
+
+def test_in_the_post_rulebase_it_is_not_the_first_and_the_plan_warns(behind: Plant) -> None:
+    declare(behind)
+    assert "stand below the firewall's own rules" not in behind("plan")
+    behind.change(
+        "segctl_device_group: OT", "segctl_device_group: OT\n        segctl_rulebase: post"
+    )
+    assert "stand below the firewall's own rules" in " ".join(behind("plan").split())
+    behind("apply", "--auto-approve")
+    firewall = behind.mocks.firewalls["fw1"]
+    theirs = rule("theirs", enter="SUPV", leave="CELL1")
+    firewall.edit("set", f"{VSYS}/rulebase/security/rules", theirs, commit=True)
+    found = opened(contain(behind, code=1))
+    assert any("theirs may still permit it" in text for text in found["fw1"])
+    assert not found["fw2"]
 
 
 def test_a_group_that_is_imported_has_it(prepared: Plant) -> None:

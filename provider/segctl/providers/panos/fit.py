@@ -31,6 +31,7 @@ from segctl.model.policy import (
     Tag,
     sealed,
 )
+from segctl.model.scope import LATE_GROUP
 from segctl.protocols import catalogue, layer4_ports
 from segctl.providers.containing import not_by_itself
 from segctl.providers.panos import app_id, automatic, names
@@ -86,7 +87,7 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
         defaults=policy[DefaultRule],
         rules=rules,
     )
-    notes = (*warnings.values(), *_by_itself(policy, device))
+    notes = (*warnings.values(), *_by_itself(policy, device), *_late(device))
     return sealed(fitted, _described), notes
 
 
@@ -119,6 +120,17 @@ def _by_itself(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
                 hint="set it on the zone, or let segctl watch judge the traffic log",
                 severity="note",
             )
+
+
+def _late(device: Device) -> Iterator[Problem]:
+    """Say that rules that contain are not the first, where they are pushed as post-rules."""
+    if device.containment is not None and device.group.kind == LATE_GROUP:
+        yield Problem(
+            message=f"{device.name}: rules that contain stand below the firewall's own rules, in "
+            "the post-rulebase: what those permit stays open for who is contained",
+            hint="set segctl_rulebase: pre",
+            severity="warning",
+        )
 
 
 def _described(rule: Rule | DeclaredRule, seal: str | None = None) -> str:

@@ -291,7 +291,9 @@ def _parse(document: bytes) -> PanosLive:
         ),
         pushed=by_panorama,
         management=management(snapshot, system, held_zones, (own.rest, shared.rest)),
-        settings=settings(snapshot, system, (own.rest, shared.rest)),
+        settings=settings(
+            snapshot, system, (own.rest, put.own_profiles, shared.rest, put.common_profiles)
+        ),
         log_lists={**rest_shared.log_lists, **rest.log_lists},
     )
 
