@@ -12,7 +12,7 @@ from support.managed import SHARED, group
 from support.panorama import SERIALS, Plant
 
 if TYPE_CHECKING:
-    from support.panorama import PanoramaMock
+    from segctl_mocks import PanoramaMock
 
 KINDS = ("virus", "spyware", "vulnerability")
 RULE = "<entry name='all'><severity><member>any</member></severity><action><{}/></action></entry>"

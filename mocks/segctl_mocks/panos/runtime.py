@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import Answer, ApiError, result
-from segctl_mocks.panos.effective import effective
+from segctl_mocks.panos.effective import in_effect
 from segctl_mocks.panos.references import SHARED, scope_path
 from segctl_mocks.panos.tree import text_of
 from segctl_mocks.panos.validate import members
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from segctl_mocks.panos.device import PanosDevice
     from segctl_mocks.panos.showings import Call
-    from segctl_mocks.panos.tree import Element, Tree
+    from segctl_mocks.panos.tree import Element
 
 _FIRST = "vsys1"
 _PAGE = 100
@@ -61,7 +61,7 @@ def groups(device: PanosDevice, node: Element, _call: Call) -> Answer:
 
 def members_of(device: PanosDevice, group: Element, vsys: str) -> Iterator[tuple[str, str]]:
     """Yield what is in a dynamic group: its name and its type."""
-    wanted, tree = _filter(group), _in_effect(device)
+    wanted, tree = _filter(group), in_effect(device.running, device.pushed)
     for place in dict.fromkeys((scope_path(vsys), SHARED)):
         container = tree.at((*place, ("address", "")))
         found = {} if container is None else tree.entries(container)
@@ -85,17 +85,13 @@ def _dynamic(device: PanosDevice) -> Iterator[tuple[str, str, Element]]:
 
     What Panorama pushed is a group of the firewall as any other.
     """
-    tree = _in_effect(device)
+    tree = in_effect(device.running, device.pushed)
     for vsys in (*device.systems(), ""):
         container = tree.at((*scope_path(vsys), ("address-group", "")))
         found = {} if container is None else tree.entries(container)
         for name, group in found.items():
             if group.find("dynamic") is not None:
                 yield vsys, name, group
-
-
-def _in_effect(device: PanosDevice) -> Tree:
-    return effective(device.running, device.pushed).tree if device.pushed else device.running
 
 
 def _filter(group: Element) -> str:

@@ -276,11 +276,8 @@ def _merge(found: Found, common: Found, vsys: str) -> None:
     found.used |= common.used
     found.own.add(common.own)
     found.common.add(common.common)
-    for mine, more in (
-        (found.own_profiles, common.own_profiles),
-        (found.common_profiles, common.common_profiles),
-    ):
-        mine.extend(list(more))
+    found.own_profiles.extend(list(common.own_profiles))
+    found.common_profiles.extend(list(common.common_profiles))
     found.translations += (one for one in common.translations if one not in found.translations)
     for base, more in common.overrides.items():
         found.overrides[base] += (one for one in more if one not in found.overrides[base])
