@@ -214,6 +214,19 @@ def test_a_plan_names_the_firewalls_that_have_somebody_contained(prepared: Plant
     assert "not connected" in told
 
 
+def test_a_plan_asks_each_firewall_who_is_contained_and_nothing_else(prepared: Plant) -> None:
+    mocks = prepared.mocks
+    asked = {name: len(one.requests) for name, one in mocks.firewalls.items()}
+    prepared("plan")
+    for name, one in mocks.firewalls.items():
+        sent = [request.cmd.split("><")[1:3] for request in one.requests[asked[name] :]]
+        assert sent == [
+            ["system", "info"],
+            ["object", "dynamic-address-group"],
+            ["object", "registered-ip"],
+        ]
+
+
 def test_an_apply_and_a_push_of_panorama_carry_it_over(prepared: Plant) -> None:
     contain(prepared)
     until = {name: ends(prepared, name) for name in SERIALS}

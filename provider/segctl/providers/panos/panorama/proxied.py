@@ -58,12 +58,12 @@ class ProxiedSession(PanosSession):
         self._read_only = read_only
         self._group = Location.of(via).name
         self._there: tuple[str, ...] = ()
-        self._cells: list[Member] = []
+        self._cells: tuple[ManagedCell, ...] = ()
 
     def close(self) -> None:
         """Close the connections."""
-        for member in self._cells:
-            member.wire.close()
+        for cell in self._cells:
+            cell.member.wire.close()
         super().close()
 
     def read(self) -> bytes:
@@ -155,20 +155,24 @@ class ProxiedSession(PanosSession):
     # --- containing --------------------------------------------------------------------------
 
     def cells(self, group: str = naming.CONTAINED) -> Sequence[Cell]:
-        """Return the firewall, or both members of a pair, also one that is not connected."""
-        found: list[Cell] = []
-        for name, firewall in self._known().items():
-            member = Member.of(
-                replace(self._place.target, name=name),
-                read_only=self._read_only,
-                progress=self._progress,
-            )
-            member.wire.allows = only_contains
-            member.client.passed_on = firewall.serial
-            self._cells.append(member)
-            vsys = self.part.location.name
-            found.append(ManagedCell(member=member, vsys=vsys, group=group, firewall=firewall))
-        return found
+        """Return the firewall, or both members of a pair, also one that is not connected.
+
+        Which these are is asked once in a session.
+        """
+        if not self._cells:
+            known = self._known().items()
+            self._cells = tuple(self._cell(name, firewall) for name, firewall in known)
+        return [replace(cell, group=group) for cell in self._cells]
+
+    def _cell(self, name: str, firewall: Firewall) -> ManagedCell:
+        member = Member.of(
+            replace(self._place.target, name=name),
+            read_only=self._read_only,
+            progress=self._progress,
+        )
+        member.wire.allows = only_contains
+        member.client.passed_on = firewall.serial
+        return ManagedCell(member=member, vsys=self.part.location.name, firewall=firewall)
 
     # --- changing ----------------------------------------------------------------------------
 
