@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from lxml import etree
 
+from cli.test_panorama_import import PASSWORD, again, imported
 from cli.test_panorama_parents import below_a_parent
 from segctl_mocks.panos.panorama import device as panorama_device
 from support.managed import FIRST, VSYS, aimed, rule
@@ -142,13 +143,10 @@ def test_in_the_post_rulebase_it_is_not_the_first_and_the_plan_warns(behind: Pla
 
 
 def test_a_group_that_is_imported_has_it(prepared: Plant) -> None:
-    prepared("import", "fw1", "-o", "imported")
-    prepared.inventory = "imported"
-    text = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (prepared.mocks.folder / "imported").rglob("*.yml")
-    )
-    assert "segctl_containment" in text
+    files = imported(prepared)
+    assert any("segctl_containment" in held for held in files.values())
+    again(prepared)
+    assert "No changes" in prepared("plan", *PASSWORD)
 
 
 # --- contained -----------------------------------------------------------------------------------
@@ -225,6 +223,10 @@ def test_a_plan_asks_each_firewall_who_is_contained_and_nothing_else(prepared: P
             ["object", "dynamic-address-group"],
             ["object", "registered-ip"],
         ]
+    asked = {name: len(one.requests) for name, one in mocks.firewalls.items()}
+    prepared("plan", "-l", "fw1")
+    assert len(mocks.firewalls["fw1"].requests) > asked["fw1"]
+    assert len(mocks.firewalls["fw2"].requests) == asked["fw2"], "it would not get it"
 
 
 def test_an_apply_and_a_push_of_panorama_carry_it_over(prepared: Plant) -> None:

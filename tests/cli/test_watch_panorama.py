@@ -8,6 +8,7 @@ import pytest
 from lxml import etree
 
 from cli.test_contain_panorama import ESSENTIAL, tags
+from cli.test_panorama_import import PASSWORD, again, imported
 from cli.test_watch_firewall import PROFILE, SOC
 from support.managed import SHARED, group
 from support.panorama import PEER, SERIALS
@@ -216,7 +217,7 @@ def test_a_snapshot_plans_as_the_group_does(shared: Plant) -> None:
 
 
 def test_a_group_that_does_so_is_imported_and_stays_as_it_is(shared: Plant) -> None:
-    shared("import", "fw1", "-o", "imported")
-    folder = shared.mocks.folder / "imported"
-    texts = [path.read_text("utf-8") for path in folder.rglob("*.yml")]
-    assert any("segctl_log_forwarding: segctl-automatic" in text for text in texts)
+    files = imported(shared)
+    assert PROFILE in {held.get("segctl_log_forwarding") for held in files.values()}
+    again(shared)
+    assert "No changes" in shared("plan", *PASSWORD)

@@ -123,10 +123,14 @@ def _with_cut_off(
     brake: Brake,
     report: Callable[[str, str], None],
 ) -> dict[int, DevicePlan]:
-    """Return the plans of device groups with who is contained on their firewalls, by index."""
+    """Return the plans of device groups with who is contained on their firewalls, by index.
+
+    Those are asked to which it would be pushed.
+    """
     asked: dict[int, list[Looking]] = {}
     for index, (item, plan) in enumerate(zip(items, results, strict=True)):
-        members = item.desired.device.members
+        wanted = item.desired.receivers
+        members = [one for one in item.desired.device.members if not wanted or one.name in wanted]
         if isinstance(plan, DevicePlan) and members and (groups := groups_of(item.desired, plan)):
             asked[index] = [
                 Looking(
