@@ -10,6 +10,7 @@ from lxml import etree
 
 from cli.test_panorama_import import PASSWORD, again, imported
 from cli.test_panorama_parents import below_a_parent
+from segctl_mocks.panos.ha import ACTIVE_PASSIVE, Room, equip
 from segctl_mocks.panos.panorama import device as panorama_device
 from support.managed import FIRST, VSYS, aimed, rule
 from support.panorama import GROUP, PEER, RULES, SERIALS
@@ -283,6 +284,21 @@ def test_both_members_of_a_pair_contain(pair: Plant) -> None:
     for name in found:
         assert CONTAINED in tags(pair, name)[SCADA]
     assert numbers(pair, "fw1") == numbers(pair, "fw1b") == set()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_passive_member_refuses_and_has_it_from_the_other_or_is_a_gap(
+    pair: Plant, *, shared: bool
+) -> None:
+    first, second = (pair.mocks.firewalls[name].device for name in ("fw1", "fw1b"))
+    equip(first, second, ACTIVE_PASSIVE)
+    equip(second, first, ACTIVE_PASSIVE)
+    Room(first, second).tags = shared
+    found = opened(contain(pair, code=0 if shared else 1))
+    assert not found["fw1"]
+    assert (SCADA in tags(pair, "fw1b")) is shared
+    told = " ".join(found["fw1b"])
+    assert shared or ("is not registered" in told and "passive" in told)
 
 
 def test_a_member_that_panorama_has_no_connection_to_is_a_gap(pair: Plant) -> None:
