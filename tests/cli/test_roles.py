@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli_support import USER, Plant
+from support.panorama import USER as MANAGER
 from support.witnessed import entry, give
 
 if TYPE_CHECKING:
@@ -138,8 +139,21 @@ def test_a_reader_reads(plant: Plant) -> None:
 
 def test_that_of_a_panorama_is_enough(behind: ManagedPlant) -> None:
     panorama = behind.mocks.panorama
-    assign(panorama, USER, "panorama.md")
+    assign(panorama, MANAGER, "panorama.md")
     behind("apply", "--auto-approve")
     assert "No changes" in behind("plan")
     document: Any = behind.json("drift")
     assert document["devices"][0]["status"] == "in_sync"
+
+
+def test_that_of_a_panorama_contains_and_without_its_right_it_says_so(behind: ManagedPlant) -> None:
+    panorama = behind.mocks.panorama
+    assign(panorama, MANAGER, "panorama.md")
+    zones = "        segctl_zones:\n"
+    behind.change(zones, f"        segctl_containment: {{longest: 8h}}\n{zones}")
+    behind("apply", "--auto-approve")
+    words = ("asset", "scada1", "--for", "1h", "--reason", "x", "--auto-approve")
+    behind("contain", *words)
+    behind("contain", "release", "scada1")
+    assign(panorama, MANAGER, "panorama.md", "user-id")
+    assert "'User-ID Agent'" in behind("contain", *words, code=1)

@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 from cli_support import VSYS
+from support.pushed import Policy
 
 if TYPE_CHECKING:
     from cli_support import Plant
@@ -164,6 +165,21 @@ def test_without_the_profile_that_is_named_nothing_is_planned(plant: Plant) -> N
     assert "to-soc" in done.err
 
 
+def test_a_profile_that_panorama_pushed_is_repeated_too(plant: Plant) -> None:
+    """A firewall that is planned itself may have the one that is named from its Panorama."""
+    plant.fleet["fw2"].edit("set", PROFILES, SOC, commit=True)
+    first, found = plant.fleet["fw1"], f"<log-settings><profiles>{SOC}</profiles></log-settings>"
+    first.push(Policy(shared=found).answer())
+    declare(plant)
+    done = plant("apply", "--auto-approve")
+    assert done.code == 0, done.err
+    lists = {one.get("name"): one for one in profile(first).iterfind("match-list/entry")}
+    assert lists["all"].findtext("filter") == "(severity geq medium)"
+    assert plant("drift").code == 0
+    first.push(Policy(shared=found.replace("medium", "high")).answer())
+    assert plant("drift").code == 2
+
+
 def test_a_filter_that_a_firewall_does_not_understand_changes_nothing(plant: Plant) -> None:
     firewall = plant.fleet["fw1"]
     odd = SOC.replace("(severity geq medium)", "(severity geq")
@@ -287,28 +303,19 @@ def test_a_failed_commit_leaves_what_was_there(plant: Plant) -> None:
     assert etree.tostring(etree.fromstring(firewall.running()), method="c14n") == before
 
 
-def test_gateways_and_firewalls_behind_a_panorama_say_that_they_do_not() -> None:
+def test_gateways_say_that_they_do_not() -> None:
     """Who reads a plan or a validation is told to let ``segctl watch`` do it."""
     from segctl.model.policy import DeclaredPolicy, LogProfile
-    from segctl.model.scope import Scope
     from segctl.model.site import Containment, Device
     from segctl.providers.base import provider
 
     declared = Containment(zones=("plant/supervisory",), on=("scan",))
     policy = DeclaredPolicy(log_profiles=[LogProfile(name=PROFILE, lists=(), signs=("scan",))])
     gateway = Device(name="gw1", platform="nftables", containment=declared)
-    grouped = Device(
-        name="fw1",
-        platform="panos",
-        containment=declared,
-        manager="panorama",
-        group=Scope(kind="device-group", name="Plant"),
-    )
-    for device in (gateway, grouped):
-        fitted, notes = provider(device.platform).fit(policy, device)
-        assert not fitted[LogProfile]
-        (note,) = [one for one in notes if "contains nobody by itself" in one.message]
-        assert "segctl watch" in note.hint
+    fitted, notes = provider(gateway.platform).fit(policy, gateway)
+    assert not fitted[LogProfile]
+    (note,) = [one for one in notes if "contains nobody by itself" in one.message]
+    assert "segctl watch" in note.hint
 
 
 def test_long_lists_of_addresses_become_several_filters() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from segctl.analysis.decide import Packet
-from segctl.model.errors import ParseError, SegctlError, UnsupportedError
+from segctl.compiler.naming import ContainedNote
+from segctl.model.errors import ApplyError, ParseError, SegctlError, UnsupportedError
 from segctl.model.scope import Scope
 from segctl.planning.apply import Order, apply_device
 from segctl.providers.base import provider
+from segctl.providers.panos.panorama.managed_cell import ManagedCell
+from segctl.providers.panos.panorama.proxied import ProxiedSession
 from segctl.providers.panos.panorama.session import PanoramaSession
 from segctl.testing import plan, reach
 from segctl.transports.credentials import Secret
@@ -24,6 +28,7 @@ from support.runs import look, silent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from segctl.transports.target import Target
     from support.panorama_bench import GroupHarness
 
 WEB = flow("web", ports=(443,))
@@ -160,14 +165,7 @@ def test_a_panorama_that_is_older_than_a_firewall(
 
 def test_a_panorama_that_answers_for_another_device(bench: GroupBench) -> None:
     """It passes over whom a request was for: what it then shows is not the firewall's."""
-    firewall = replace(
-        bench.target,
-        name="fw1",
-        scope=Scope(),
-        via=bench.target.scope,
-        managed=bench.target.managed[:1],
-    )
-    speaks = provider("panos")
+    firewall, speaks = managed(bench), provider("panos")
     with speaks.connect(firewall, read_only=True, progress=silent) as session:
         assert speaks.parse(session.read()).identity.serial == SERIALS["fw1"]
     for serial in ("000710000001", SERIALS["fw2"], ""):
@@ -181,6 +179,65 @@ def test_a_panorama_that_answers_for_another_device(bench: GroupBench) -> None:
             session.read()
         assert f"({SERIALS['fw1']}), and {serial or 'another'} answered" in str(told.value)
         bench.mend()
+
+
+def managed(bench: GroupBench) -> Target:
+    """Return how the first firewall is reached by way of its Panorama."""
+    return replace(
+        bench.target,
+        name="fw1",
+        scope=Scope(),
+        via=bench.target.scope,
+        managed=bench.target.managed[:1],
+    )
+
+
+def test_a_session_with_a_managed_firewall_can_contain_and_change_nothing_else(
+    bench: GroupBench,
+) -> None:
+    with provider("panos").connect(managed(bench), read_only=False, progress=silent) as session:
+        assert isinstance(session, ProxiedSession)
+        (cell,) = session.cells()
+        assert isinstance(cell, ManagedCell)
+        asked = len(bench.mock.requests)
+        with pytest.raises(UnsupportedError, match="changed in its device group"):
+            session.push("<steps/>")
+        with pytest.raises(UnsupportedError, match="changed in its device group"), session.lock():
+            pass
+        for params in (
+            {"type": "config", "action": "set", "xpath": "/config/shared", "element": "<tag/>"},
+            {"type": "commit", "cmd": "<commit/>"},
+            {"type": "op", "cmd": "<clear><session><all/></session></clear>"},
+            {"type": "op", "cmd": "<request><restart><system/></restart></request>"},
+        ):
+            with pytest.raises(ApplyError, match="changes no configuration"):
+                cell.member.ask(params)
+        assert [one for one in bench.mock.requests[asked:] if one.type != "keygen"] == []
+        note = ContainedNote(until=datetime.now(UTC), id="1", by="test", why="test")
+        cell.hold(["10.0.0.1"], note, 60, persistent=True)
+        held = bench.firewalls["fw1"].device.userid.held()
+        assert "segctl-contained" in held["10.0.0.1"]
+        assert not bench.mock.device.userid.held()
+
+
+def test_nobody_is_contained_where_another_device_answers(bench: GroupBench) -> None:
+    system = "<system><serial>000710000001</serial></system>"
+    body = f"<response status='success'><result>{system}</result></response>"
+    with provider("panos").connect(managed(bench), read_only=False, progress=silent) as session:
+        assert isinstance(session, ProxiedSession)
+        (cell,) = session.cells()
+        bench.mock.fail("body", contains="<system><info>", body=body.encode())
+        note = ContainedNote(until=datetime.now(UTC), id="1", by="test", why="test")
+        with pytest.raises(ParseError, match="asked for by way of Panorama"):
+            cell.hold(["10.0.0.1"], note, 60, persistent=True)
+        assert not [one for one in bench.mock.requests if one.type == "user-id"]
+
+
+def test_a_panorama_itself_contains_nobody(panorama: GroupHarness, bench: GroupBench) -> None:
+    with panorama.provider.connect(bench.target, read_only=False, progress=silent) as session:
+        assert isinstance(session, PanoramaSession)
+        with pytest.raises(UnsupportedError, match="contains nobody itself"):
+            session.cells()
 
 
 @pytest.mark.parametrize(

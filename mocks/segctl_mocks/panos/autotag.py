@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl_mocks.panos.effective import in_effect
 from segctl_mocks.panos.references import scope_path
 from segctl_mocks.panos.traffic.query import ALL_LOGS, compile_query
 from segctl_mocks.panos.tree import text_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from segctl_mocks.panos.device import PanosDevice
-    from segctl_mocks.panos.tree import Element
+    from segctl_mocks.panos.tree import Element, Tree
 
 _SIDES = {"source-address": "src", "destination-address": "dst"}
 _RULES = (("rulebase", ""), ("security", ""), ("rules", ""))
@@ -28,10 +29,11 @@ _PROFILES = (("log-settings", ""), ("profiles", ""))
 def tag(device: PanosDevice, entry: Mapping[str, str]) -> tuple[str, ...]:
     """Run the match lists on an entry; return the names of those that matched."""
     vsys = entry.get("vsys", "vsys1")
-    rule = device.running.at((*scope_path(vsys), *_RULES, ("entry", entry.get("rule", ""))))
+    tree = in_effect(device.running, device.pushed)
+    rule = tree.at((*scope_path(vsys), *_RULES, ("entry", entry.get("rule", ""))))
     name = "" if rule is None else text_of(rule.find("log-setting"))
     matched: list[str] = []
-    for match in _lists(device, vsys, name):
+    for match in _lists(tree, vsys, name):
         if text_of(match.find("log-type")) != entry.get("type", "").lower():
             continue
         text = text_of(match.find("filter"))
@@ -43,9 +45,9 @@ def tag(device: PanosDevice, entry: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(matched)
 
 
-def _lists(device: PanosDevice, vsys: str, name: str) -> Iterator[Element]:
+def _lists(tree: Tree, vsys: str, name: str) -> Iterator[Element]:
     for place in (scope_path(vsys), scope_path("")):
-        found = device.running.at((*place, *_PROFILES, ("entry", name)))
+        found = tree.at((*place, *_PROFILES, ("entry", name)))
         if found is not None:
             yield from found.iterfind("match-list/entry")
             return

@@ -91,6 +91,11 @@ def effective(own: Tree, pushed: Pushed) -> Effective:
     return found
 
 
+def in_effect(own: Tree, pushed: Pushed) -> Tree:
+    """Return what a firewall does, its own configuration where nothing was pushed."""
+    return effective(own, pushed).tree if pushed else own
+
+
 def plain(tree: Tree) -> Tree:
     """Return a tree without the marks of where things come from."""
     strip_attributes(tree.root, MARKS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import Answer, ApiError, result
+from segctl_mocks.panos.effective import in_effect
 from segctl_mocks.panos.references import SHARED, scope_path
 from segctl_mocks.panos.tree import text_of
 from segctl_mocks.panos.validate import members
@@ -60,10 +61,10 @@ def groups(device: PanosDevice, node: Element, _call: Call) -> Answer:
 
 def members_of(device: PanosDevice, group: Element, vsys: str) -> Iterator[tuple[str, str]]:
     """Yield what is in a dynamic group: its name and its type."""
-    wanted = _filter(group)
+    wanted, tree = _filter(group), in_effect(device.running, device.pushed)
     for place in dict.fromkeys((scope_path(vsys), SHARED)):
-        container = device.running.at((*place, ("address", "")))
-        found = {} if container is None else device.running.entries(container)
+        container = tree.at((*place, ("address", "")))
+        found = {} if container is None else tree.entries(container)
         for name, entry in found.items():
             if _holds(wanted, members(entry, "tag")):
                 yield name, "address-object"
@@ -80,10 +81,14 @@ def _members(device: PanosDevice, group: Element, vsys: str) -> str:
 
 
 def _dynamic(device: PanosDevice) -> Iterator[tuple[str, str, Element]]:
-    """Yield the dynamic groups: those of each virtual system, then the shared ones."""
+    """Yield the dynamic groups: those of each virtual system, then the shared ones.
+
+    What Panorama pushed is a group of the firewall as any other.
+    """
+    tree = in_effect(device.running, device.pushed)
     for vsys in (*device.systems(), ""):
-        container = device.running.at((*scope_path(vsys), ("address-group", "")))
-        found = {} if container is None else device.running.entries(container)
+        container = tree.at((*scope_path(vsys), ("address-group", "")))
+        found = {} if container is None else tree.entries(container)
         for name, group in found.items():
             if group.find("dynamic") is not None:
                 yield vsys, name, group

@@ -21,6 +21,7 @@ from segctl.model.policy import (
     DeclaredPolicy,
     DeclaredRule,
     DefaultRule,
+    LogProfile,
     Schedule,
     Service,
 )
@@ -89,11 +90,12 @@ def united(firewalls: Iterable[Desired]) -> Desired:
         for plural, kind in _OBJECTS.items()
     }
     rules = _rules(members, problems)
+    profiles = _log_profiles(members, problems)
     if problems:
         raise InventoryError(tuple(problems))
     return Desired(
         device=group_of(tuple(one.device for one in members)),
-        policy=DeclaredPolicy().replace(rules=rules, **objects),
+        policy=DeclaredPolicy().replace(rules=rules, log_profiles=profiles, **objects),
         findings=tuple(dict.fromkeys(note for one in members for note in one.findings)),
     )
 
@@ -146,6 +148,48 @@ def _common(
                     )
                 )
     return tuple(item for _, (item, _) in sorted(held.items()))
+
+
+def _log_profiles(members: Sequence[Desired], problems: list[Problem]) -> tuple[LogProfile, ...]:
+    """Return the one profile by which the firewalls of a group contain by themselves.
+
+    It tells addresses apart by the zones in which a firewall sees them, so a zone has to have the
+    same ones on each; and all of them log to it, so it repeats one profile.
+    """
+    held = [(desired, one) for desired in members for one in desired.policy[LogProfile]]
+    if not held:
+        return ()
+    first, profile = held[0]
+    watched: dict[str, tuple[Desired, tuple[str, ...]]] = {}
+    for desired, one in held:
+        if one.base != profile.base:
+            problems.append(
+                problem(
+                    desired.device.declared,
+                    f"host {desired.device.name} logs to {one.base or 'nothing'} and "
+                    f"{first.device.name} to {profile.base or 'nothing'}: the firewalls of a "
+                    "device group contain by themselves by one log forwarding profile, which "
+                    "repeats that one",
+                    "declare segctl_log_forwarding alike, or leave out segctl_containment.on",
+                )
+            )
+        own = dict(one.watched)
+        for zone in dict.fromkeys(binding.name for binding in desired.device.zones):
+            addresses = own.get(zone, ())
+            other, known = watched.setdefault(zone, (desired, addresses))
+            if known != addresses:
+                problems.append(
+                    problem(
+                        desired.device.declared,
+                        f"zone {zone} does not have the same addresses on host "
+                        f"{desired.device.name} and on {other.device.name}: the log forwarding "
+                        "profile of their device group cannot tell whom each may contain by "
+                        "itself",
+                        "give the zones different names, or leave out segctl_containment.on",
+                    )
+                )
+    every = tuple((zone, found) for zone, (_, found) in sorted(watched.items()) if found)
+    return (replace(profile, watched=every),)
 
 
 # --- rules ---------------------------------------------------------------------------------------

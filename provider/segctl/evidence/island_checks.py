@@ -9,7 +9,7 @@ from segctl.compiler.islands import island_of
 from segctl.compiler.topology import topology
 from segctl.evidence.scene import Seen, listed
 from segctl.model.filled import Filled
-from segctl.planning.containing import no_longer_passing, still_passing, unprepared
+from segctl.planning.containing import no_longer_passing, prepared, still_passing, unprepared
 from segctl.planning.islands import cut_of, declares, firewalls_of
 from segctl.providers.base import provider
 
@@ -58,12 +58,16 @@ def _bad(text: str) -> Seen:
 
 def _wrong(live: Live, device: Device, cut: Cut) -> str:
     """Return what a firewall lacks for an island, or would let pass, or would cut that goes on."""
-    missing = unprepared(live, cut.group, cut.against)
+    managed = bool(device.group)
+    missing = unprepared(prepared(live, managed=managed), cut.group, cut.against)
     if missing:
         return missing[0]
     would = replace(live, contained={cut.group: Filled(what="an island", addresses=cut.texts)})
     speaks = provider(device.platform)
-    wrong = (*still_passing(would, speaks, cut), *no_longer_passing(would, speaks, cut))
+    wrong = (
+        *still_passing(would, speaks, cut, managed=managed),
+        *no_longer_passing(would, speaks, cut, managed=managed),
+    )
     return wrong[0] if wrong else ""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from segctl.drift.items import BLOCK, items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import portable, receiving, sharing, unverified
+from segctl.fleet.cut_off import Looking, groups_of, look_one, with_cut_off
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
 from segctl.fleet.hosts import by_device
 from segctl.fleet.plan_cache import PlanCache
@@ -29,6 +30,7 @@ from segctl.fleet.tasks import (
 from segctl.fleet.workers import Workers, as_workers
 from segctl.inventory.loading import MANAGER
 from segctl.model.errors import LostWorkerError, Problem
+from segctl.model.policy import AddressGroup
 from segctl.planning.plan import DevicePlan
 from segctl.providers.base import provider
 from segctl.providers.state import EXTERNAL
@@ -95,6 +97,11 @@ def plan_devices(
             for item in desired
         ]
         results = run_all(plan_one, items, workers, brake or Brake(), report)
+        if not drift:  # which reads each firewall of a group itself
+            looked = _with_cut_off(
+                items, results, ways, workers=workers, brake=brake or Brake(), report=report
+            )
+            results = [looked.get(index, result) for index, result in enumerate(results)]
     if cache:
         PlanCache.of_user().tidy()
     scopes = {item.device: str(item.desired.device.scope) for item in items}
@@ -109,6 +116,52 @@ def plan_devices(
         else failure_of(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
+
+
+def _with_cut_off(
+    items: Sequence[Planning],
+    results: Sequence[object],
+    ways: Mapping[str, Mapping[str, object]],
+    *,
+    workers: Workers,
+    brake: Brake,
+    report: Callable[[str, str], None],
+) -> dict[int, DevicePlan]:
+    """Return the plans of device groups with who is contained on their firewalls, by index.
+
+    Those are asked to which it would be pushed.
+    """
+    asked: dict[int, list[Looking]] = {}
+    for index, (item, plan) in enumerate(zip(items, results, strict=True)):
+        wanted = item.desired.receivers
+        members = [one for one in item.desired.device.members if not wanted or one.name in wanted]
+        if isinstance(plan, DevicePlan) and members and (groups := groups_of(item.desired, plan)):
+            asked[index] = [
+                Looking(
+                    firewall=one,
+                    groups=groups,
+                    connection=connection_for(workers, ways, one.name),
+                )
+                for one in members
+            ]
+    if not asked:
+        return {}
+    work = [one for some in asked.values() for one in some]
+    answers = run_all(look_one, work, workers, brake, report)
+    told = {
+        one.device: one.unread(failure_of(one.device, answer).message)
+        if isinstance(answer, BaseException)
+        else answer
+        for one, answer in zip(work, answers, strict=True)
+    }
+    found: dict[int, DevicePlan] = {}
+    for index, some in asked.items():
+        plan = results[index]
+        assert isinstance(plan, DevicePlan)  # noqa: S101 - only those were asked about
+        prepared = [one.name for one in items[index].desired.policy[AddressGroup] if one.contained]
+        rows = [row for one in some for row in told[one.device]]
+        found[index] = with_cut_off(plan, rows, prepared)
+    return found
 
 
 def _beyond(result: DevicePlan | Failure, beside: Mapping[str, str]) -> DevicePlan | Failure:

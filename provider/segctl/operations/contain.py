@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from uuid import uuid4
 
@@ -14,7 +16,7 @@ from segctl.analysis.ends import end_of, sites_of
 from segctl.compiler import naming
 from segctl.compiler.routing import routes
 from segctl.compiler.topology import topology
-from segctl.fleet.connections import target
+from segctl.fleet.connections import MOST_TO_A_MANAGER, target
 from segctl.fleet.tasks import document_of
 from segctl.model.addresses import (
     interval_text,
@@ -35,6 +37,7 @@ from segctl.planning.containing import (
     Surviving,
     contain,
     no_longer_passing,
+    prepared,
     sessions_of,
     still_passing,
     unprepared,
@@ -200,10 +203,16 @@ def each(
     work: Callable[[Device, Callable[[str], None]], T],
     progress: Progress,
 ) -> list[T]:
-    """Return the result of some work on each device, several at a time."""
+    """Return the result of some work on each device, several at a time.
+
+    Of those behind one manager, only as many at a time as it takes.
+    """
     names = [device.name for device in devices]
     if not names:
         return []
+    managers = {
+        device.manager: BoundedSemaphore(MOST_TO_A_MANAGER) for device in devices if device.manager
+    }
     with (
         progress.devices(names) as told,
         ThreadPoolExecutor(max_workers=min(common.forks, len(names))) as pool,
@@ -211,7 +220,8 @@ def each(
 
         def one(device: Device) -> T:
             try:
-                return work(device, partial(told, device.name))
+                with managers.get(device.manager, nullcontext()):
+                    return work(device, partial(told, device.name))
             finally:
                 told(device.name, "")
 
@@ -409,8 +419,6 @@ def looked(
 
 
 def _look(loaded: Loaded, order: Order, device: Device, told: Callable[[str], None]) -> Look:
-    if device.group:
-        return Look(device=device, gap="it is managed by Panorama, which is not supported yet")
     if device.name not in loaded.hosts:
         return Look(device=device, gap=NOT_SELECTED)
     speaks = provider(device.platform)
@@ -418,12 +426,13 @@ def _look(loaded: Loaded, order: Order, device: Device, told: Callable[[str], No
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
             live = speaks.parse(session.read())
-            if missing := unprepared(live, order.group, order.against):
+            own = prepared(live, managed=bool(device.group))
+            if missing := unprepared(own, order.group, order.against):
                 return Look(device=device, gap=f"{'; '.join(missing)}: run segctl apply")
             if not isinstance(session, Containing):
                 return Look(device=device, gap=f"{device.platform} cannot contain")
             told("reading its sessions")
-            surviving = Surviving(live.policy)
+            surviving = Surviving(own)
             listed: list[tuple[list[LiveSession], list[LiveSession]]] = []
             silent: list[str] = []
             for cell in session.cells(order.group):
@@ -450,16 +459,17 @@ def contain_on(
     try:
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=False, progress=told) as session:
-            live = speaks.parse(session.read())
-            if missing := unprepared(live, order.group, order.against):
+            own = prepared(speaks.parse(session.read()), managed=bool(device.group))
+            if missing := unprepared(own, order.group, order.against):
                 return (Contained(device=device.name, open=list(missing)),)
             if not isinstance(session, Containing):
                 return (Contained(device=device.name, open=["its platform cannot contain"]),)
-            done = contain(session, live, order, told)
+            done = contain(session, own, order, told)
         told("checking")
         after = speaks.parse(document_of(device, loaded.connections[device.name], told))
-        done[0].open.extend(still_passing(after, speaks, order))
-        done[0].open.extend(no_longer_passing(after, speaks, order))
+        managed = bool(device.group)
+        done[0].open.extend(still_passing(after, speaks, order, managed=managed))
+        done[0].open.extend(no_longer_passing(after, speaks, order, managed=managed))
     except SegctlError as error:
         return (Contained(device=device.name, open=[str(error)]),)
     return done

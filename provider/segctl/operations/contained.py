@@ -20,7 +20,7 @@ from segctl.operations.island import declared_island
 from segctl.operations.loading import load_inventory
 from segctl.planning import containments
 from segctl.planning.audit import journal_file
-from segctl.planning.containing import Order, let_go, unprepared
+from segctl.planning.containing import Order, let_go, prepared, unprepared
 from segctl.providers.base import provider
 from segctl.providers.containing import Containing
 from segctl.transports.lock_owner import this_run
@@ -96,17 +96,14 @@ def listed(common: CommonOptions, progress: Progress, *, islands: bool = False) 
 
 
 def prepared_groups(loaded: Loaded, *, islands: bool) -> dict[str, tuple[str, ...]]:
-    """Return the groups that the inventory prepares, by firewall: of who is contained, or islands.
-
-    Firewalls that a Panorama manages are left out: they cannot be told yet.
-    """
+    """Return the groups that the inventory prepares, by firewall: who is contained, or islands."""
     known = Islands(loaded.site, topology(loaded.site.devices))
     return {
         device.name: tuple(known.of(key).group for key in declared.islands)
         if islands
         else (naming.CONTAINED,)
         for device in loaded.site.devices
-        if (declared := device.containment) is not None and not device.group
+        if (declared := device.containment) is not None
     }
 
 
@@ -194,9 +191,9 @@ def _gaps(
     try:
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
-            live = speaks.parse(session.read())
+            held = prepared(speaks.parse(session.read()), managed=bool(device.group))
             for one in own:
-                rules = "; ".join(unprepared(live, one.group, against_of(one)))
+                rules = "; ".join(unprepared(held, one.group, against_of(one)))
                 for cell in _cells(session, one.group):
                     found += _of_cell(cell, partial(_lacking, one, rules))
     except SegctlError as error:

@@ -298,7 +298,7 @@ def _as_island(loaded: Loaded, name: str, held: _Held) -> Iterator[Firewall]:
     from segctl.model.filled import Filled
     from segctl.observe.replay import Firewall
     from segctl.operations.island import declared_island
-    from segctl.planning.containing import unprepared
+    from segctl.planning.containing import prepared, unprepared
     from segctl.planning.islands import cut_of, firewalls_of
     from segctl.providers.base import provider
 
@@ -315,8 +315,10 @@ def _as_island(loaded: Loaded, name: str, held: _Held) -> Iterator[Firewall]:
             if item.device.name not in around:
                 yield replace(found, before=before, after=before or declared_of(item, live))
                 continue
-            if live is not None and (missing := unprepared(live, cut.group, cut.against)):
-                raise _unprepared(missing)
+            if live is not None:
+                own = prepared(live, managed=bool(item.device.group))
+                if missing := unprepared(own, cut.group, cut.against):
+                    raise _unprepared(missing)
             would = before or declared_of(item, live)
             beyond = replace(would.beyond, contained={island.group: filled})
             after = replace(would, beyond=beyond)

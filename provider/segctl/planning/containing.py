@@ -21,6 +21,7 @@ from segctl.model.addresses import EVERYTHING, covers, interval_text
 from segctl.model.errors import DeviceError
 from segctl.model.policy import ANY, AddressGroup, Service, resolver
 from segctl.providers.base import reading
+from segctl.providers.pushed import name_on_device
 from segctl.providers.state import BYPASS, UNREAD
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ class Surviving:
     """What goes on for who is contained: the rules that stand above those that deny."""
 
     def __init__(self, policy: Policy) -> None:
-        """Take the rules of ours on a device."""
+        """Take the rules of ours on a device, see `prepared`."""
         self.rules = tuple(rule for rule in policy.rules if rule.leading and rule.action == "allow")
         self.names = frozenset(rule.name for rule in self.rules)
+        self._on_device = frozenset(map(name_on_device, self.names))
         self._resolve = resolver(policy)
         self._services = {item.name: item for item in policy[Service]}
 
@@ -101,7 +103,7 @@ class Surviving:
 
         Where its application decides, it may: no essential flow is ever cut by mistake.
         """
-        return session.rule in self.names or any(
+        return session.rule in self._on_device or any(
             self._matches(rule, session) for rule in self.rules
         )
 
@@ -129,18 +131,31 @@ def _within(host: Host, parts: Iterable[Interval]) -> bool:
     )
 
 
+def prepared(live: Live, *, managed: bool) -> Policy:
+    """Return the rules of ours on a device, with the objects that they name.
+
+    On a firewall that is `managed` they are those of the first block that its manager pushed to it:
+    what its device group holds and the firewall does not have yet prepares nothing. The others are
+    not among them.
+    """
+    if not managed:
+        return live.policy
+    pushed = tuple(rule for rule in live.pushed.rules if rule.leading)
+    return live.effective().replace(rules=pushed)
+
+
 def unprepared(
-    live: Live, group: str = naming.CONTAINED, against: tuple[Interval, ...] = EVERYTHING
+    policy: Policy, group: str = naming.CONTAINED, against: tuple[Interval, ...] = EVERYTHING
 ) -> tuple[str, ...]:
     """Return what a device lacks to cut the members of a group off; each as a sentence.
 
     Args:
-        live: the device.
+        policy: the rules of ours on the device, see `prepared`.
         group: of those who are contained, or of an island.
         against: whom the rules have to cut them off from.
     """
-    held = {rule.name: rule for rule in live.policy.rules}
-    resolve = resolver(live.policy)
+    held = {name_on_device(rule.name): rule for rule in policy.rules}
+    resolve = resolver(policy)
 
     def denies(rule: Rule | None, side: str) -> bool:
         if rule is None or rule.disabled or rule.action == "allow" or rule.extras:
@@ -157,7 +172,7 @@ def unprepared(
         for name, side in naming.denying_rules(group).items()
         if not denies(held.get(name), side)
     ]
-    if not any(one.contained and one.name == group for one in live.policy[AddressGroup]):
+    if not any(one.contained and one.name == group for one in policy[AddressGroup]):
         found.append(f"group {group} is not there")
     return tuple(found)
 
@@ -178,7 +193,7 @@ def sessions_of(
 
 def contain(
     session: Containing,
-    live: Live,
+    policy: Policy,
     order: Order,
     progress: Callable[[str], None],
     *,
@@ -188,12 +203,12 @@ def contain(
 
     Args:
         session: opened for writing.
-        live: the device, just read.
+        policy: the rules of ours on the device, just read; see `prepared`.
         order: who, for how long.
         progress: is told each step.
         pause: waits a number of seconds.
     """
-    surviving = Surviving(live.policy)
+    surviving = Surviving(policy)
     cells = session.cells(order.group)
     begun = [_registered(cell, order, progress) for cell in cells]
     for cell, (done, refused) in zip(cells, begun, strict=True):
@@ -344,14 +359,16 @@ def let_go(
     return left
 
 
-def still_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
+def still_passing(
+    live: Live, provider: Provider, cut: Cut, *, managed: bool = False
+) -> tuple[str, ...]:
     """Return what a device still permits, or may, of what is to be cut; flows that go on apart.
 
     Everything it enforces counts: rules of others and of its manager that stand above ours, too,
     and what is beside all rules, or cannot be read.
     """
     held = reading(provider, live, contained=True)
-    surviving = Surviving(live.policy).names
+    surviving = Surviving(prepared(live, managed=managed)).names
     region = cut.region
     beside = (one.message for one in live.findings if one.kind in (BYPASS, UNREAD))
     found: dict[str, None] = dict.fromkeys(beside)
@@ -369,13 +386,15 @@ def still_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
     return tuple(found)
 
 
-def no_longer_passing(live: Live, provider: Provider, cut: Cut) -> tuple[str, ...]:
+def no_longer_passing(
+    live: Live, provider: Provider, cut: Cut, *, managed: bool = False
+) -> tuple[str, ...]:
     """Return the flows that should go on, and do not since others are cut off.
 
     What passes while nobody is cut off has to pass now, too, as far as it is of their rules.
     """
     before, after = reading(provider, live), reading(provider, live, contained=True)
-    region, surviving = cut.region, Surviving(live.policy).names
+    region, surviving = cut.region, Surviving(prepared(live, managed=managed)).names
     found: dict[str, None] = {}
     for enter, leave in product(zones_of(before, after), repeat=2):
         chain, now = before.between(enter, leave), after.between(enter, leave)

@@ -66,8 +66,9 @@ def _repeating(profile: LogProfile, live: Live) -> LogProfile:
         return profile
     repeated = live.log_lists.get(profile.base)
     if repeated is None or profile.base == profile.name:
+        place = "in the device group or above it" if live.members else "on the firewall itself"
         raise UnsupportedError(
-            f"log forwarding profile {profile.base} is not on the firewall itself, so its match "
+            f"log forwarding profile {profile.base} is not {place}, so its match "
             "lists cannot be repeated in the one by which it contains by itself: create it "
             "there, name another in segctl_log_forwarding, or leave out segctl_containment.on"
         )

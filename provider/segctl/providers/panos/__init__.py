@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from segctl.model.errors import UnsupportedError
 from segctl.model.policy import Service
 from segctl.providers.base import Capabilities
 
@@ -46,21 +45,17 @@ def _silent(_step: str) -> None:
 
 
 def _session(target: Target, *, read_only: bool, progress: Callable[[str], None]) -> PanosSession:
-    """Return a session with a firewall itself, or by way of its Panorama, which only reads.
+    """Return a session with a firewall itself, or by way of its Panorama.
 
-    Raises:
-        UnsupportedError: one for writing, of a managed firewall.
+    The latter never changes its configuration.
     """
     if not target.via:
         from segctl.providers.panos.session import PanosSession
 
         return PanosSession(target, read_only=read_only, progress=progress)
-    if not read_only:
-        message = f"{target.name}: its policy is changed in its device group, not on the firewall"
-        raise UnsupportedError(message)
     from segctl.providers.panos.panorama.proxied import ProxiedSession
 
-    return ProxiedSession(target, target.via, progress)
+    return ProxiedSession(target, target.via, read_only=read_only, progress=progress)
 
 
 class PanosProvider:

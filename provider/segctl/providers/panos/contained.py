@@ -29,9 +29,9 @@ PART: Final = "contained"
 PAGE: Final = 500
 #: More pages are not read of one device: nobody contains so many.
 _MOST_PAGES: Final = 40
-#: A group of ours that a rule may name, in the text of a configuration.
+#: A group of ours that a rule may name, in the text of a configuration, its own or pushed.
 _USED: Final = re.compile(
-    rf"<member>({naming.CONTAINED}|{re.escape(naming.ISLAND)}[0-9A-Za-z._-]{{1,63}})</member>".encode()
+    rf"<member(?:\s[^<>]*)?>({naming.CONTAINED}|{re.escape(naming.ISLAND)}[0-9A-Za-z._-]{{1,63}})</member>".encode()
 )
 
 

@@ -31,8 +31,8 @@ from segctl.model.policy import (
     Tag,
     sealed,
 )
+from segctl.model.scope import LATE_GROUP
 from segctl.protocols import catalogue, layer4_ports
-from segctl.providers.containing import not_by_itself
 from segctl.providers.panos import app_id, automatic, names
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
     services = {item.name: item for item in policy[Service]}
     warnings: dict[str, Problem] = {}
     rules = tuple(_rule(rule, new, groups, services, warnings) for rule in policy.rules)
-    profiles = () if device.group else policy[LogProfile]
+    profiles = () if device.group else policy[LogProfile]  # those are its device group's
     rules = tuple(_logged(rule, device, profiles) for rule in rules)
     fitted = Policy(
         zones=policy[FirewallZone],
@@ -86,7 +86,7 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
         defaults=policy[DefaultRule],
         rules=rules,
     )
-    notes = (*warnings.values(), *_by_itself(policy, device))
+    notes = (*warnings.values(), *_by_itself(policy, device), *_late(device))
     return sealed(fitted, _described), notes
 
 
@@ -99,10 +99,6 @@ def _logged(rule: Rule, device: Device, profiles: Sequence[LogProfile]) -> Rule:
 
 def _by_itself(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
     """Say whether the firewall contains by itself, and what it cannot do."""
-    if device.group:
-        if device.containment is not None and device.containment.on:
-            yield not_by_itself(device.name, "behind a Panorama")
-        return
     for one in policy[LogProfile]:
         signs = ", ".join(one.signs)
         yield Problem(
@@ -119,6 +115,17 @@ def _by_itself(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
                 hint="set it on the zone, or let segctl watch judge the traffic log",
                 severity="note",
             )
+
+
+def _late(device: Device) -> Iterator[Problem]:
+    """Say that rules that contain are not the first, where they are pushed as post-rules."""
+    if device.containment is not None and LATE_GROUP in (device.group.kind, device.scope.kind):
+        yield Problem(
+            message=f"{device.name}: rules that contain stand below the firewall's own rules, in "
+            "the post-rulebase: what those permit stays open for who is contained",
+            hint="set segctl_rulebase: pre",
+            severity="warning",
+        )
 
 
 def _described(rule: Rule | DeclaredRule, seal: str | None = None) -> str:

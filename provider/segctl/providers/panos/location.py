@@ -37,7 +37,7 @@ _OF_SYSTEM: Final[Mapping[str, str]] = {
 }
 #: The same below a device group, which has no zones: those come from templates.
 _OF_GROUP: Final[Mapping[str, Mapping[str, str]]] = {
-    base: {kind: path for kind, path in _OF_SYSTEM.items() if kind not in {"zone", "log-profile"}}
+    base: {kind: path for kind, path in _OF_SYSTEM.items() if kind != "zone"}
     | {"default-rule": f"post-rulebase/{_DEFAULTS}", "rule": f"{base}-rulebase/{_RULES}"}
     for base in ("pre", "post")
 }

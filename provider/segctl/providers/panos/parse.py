@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
 
 _CHUNK = 1 << 15
-_LOG_PROFILES = "log-settings/profiles/entry"
+LOG_PROFILES = "log-settings/profiles/entry"
 _SYSTEM = Location(name="vsys1").containers
 #: Objects that are read one entry at a time, by kind, which is also their container's path.
 _OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
@@ -207,7 +207,7 @@ def _parse(document: bytes) -> PanosLive:
     rest = rest_of(own.rest)
     rest_shared = rest_of(shared.rest)
     put = pushed.read(snapshot, budget, READERS)
-    ours = ours_of(own.ours, rest).replace(log_profiles=_log_profiles(own.rest))
+    ours = ours_of(own.ours, rest).replace(log_profiles=log_profiles(own.rest))
     others, unclear = _others((own, rest), (shared, rest_shared), put)
     known = put.beside(known_names(own, rest, shared, rest_shared, applications))
     filters, ports = application_filters.read(
@@ -291,16 +291,30 @@ def _parse(document: bytes) -> PanosLive:
         ),
         pushed=by_panorama,
         management=management(snapshot, system, held_zones, (own.rest, shared.rest)),
-        settings=settings(snapshot, system, (own.rest, shared.rest)),
-        log_lists={**rest_shared.log_lists, **rest.log_lists},
+        settings=settings(
+            snapshot, system, (own.rest, put.own_profiles, shared.rest, put.common_profiles)
+        ),
+        log_lists={
+            **log_lists(put.common_profiles),
+            **rest_shared.log_lists,
+            **log_lists(put.own_profiles),
+            **rest.log_lists,
+        },
     )
 
 
-def _log_profiles(root: Element) -> Iterator[LogProfile]:
+def log_profiles(root: Element) -> Iterator[LogProfile]:
     """Yield the log forwarding profile of ours, if there is one."""
-    for entry in root.iterfind(_LOG_PROFILES):
+    for entry in root.iterfind(LOG_PROFILES):
         if entry.get("name") == AUTOMATIC:
             yield elements.parse_log_profile(entry)
+
+
+def log_lists(root: Element) -> dict[str, tuple[str, ...]]:
+    """Return the match lists of the log forwarding profiles of a scope, by name."""
+    return {
+        entry.get("name", ""): elements.match_lists(entry) for entry in root.iterfind(LOG_PROFILES)
+    }
 
 
 # --- streaming -----------------------------------------------------------------------------------
@@ -421,7 +435,7 @@ def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Re
                 }
             )
     forwarding = {
-        entry.get("name", ""): elements.digest(entry) for entry in root.iterfind(_LOG_PROFILES)
+        entry.get("name", ""): elements.digest(entry) for entry in root.iterfind(LOG_PROFILES)
     }
     held["log-setting"] = frozenset(forwarding)
     forwarding.pop(AUTOMATIC, "")
@@ -432,10 +446,7 @@ def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Re
             for path, read in {**_FEW, defaults: elements.parse_default_rule}.items()
             for entry in root.findall(f"{path}/entry")
         ),
-        log_lists={
-            entry.get("name", ""): elements.match_lists(entry)
-            for entry in root.iterfind(_LOG_PROFILES)
-        },
+        log_lists=log_lists(root),
         names=held,
         digests=digests,
     )

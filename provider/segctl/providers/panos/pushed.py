@@ -11,6 +11,7 @@ firewall's own come before those of its device group, these before shared ones).
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from lxml import etree
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
-from segctl.model.policy import DefaultRule, Rule
+from segctl.model.policy import CONTAINMENT, DefaultRule, Rule
 from segctl.providers.panos import elements, names, overrides, references, translations
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
@@ -69,6 +70,7 @@ _BASES: Final[Mapping[str, str]] = {
     "post-rulebase": PUSHED[False],
 }
 _RULES: Final = ("security", "rules")
+_FORWARDING: Final = ("log-settings", "profiles")
 _DEFAULTS: Final = ("default-security-rules", "rules")
 
 
@@ -144,6 +146,10 @@ def _policy(scope: str) -> str:
 # --- what is found -------------------------------------------------------------------------------
 
 
+def _no_profiles() -> Element:
+    return etree.Element("entry")
+
+
 def _none_of_bases() -> dict[str, list[Override]]:
     return {base: [] for base in _BASES}
 
@@ -154,7 +160,7 @@ class Found:
 
     `own` is that of the virtual system, `common` the one of all of them; `used` are texts of other
     rules and settings, which may name objects. `no_zones` says why the zones of templates are not
-    known.
+    known. `own_profiles` and `common_profiles` have profiles, and groups of them, as in a scope.
     """
 
     before: list[Rule] = field(default_factory=list[Rule])
@@ -169,6 +175,8 @@ class Found:
     used: frozenset[str] = frozenset()
     unread: list[str] = field(default_factory=list[str])
     no_zones: str = ""
+    own_profiles: Element = field(default_factory=_no_profiles)
+    common_profiles: Element = field(default_factory=_no_profiles)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -268,6 +276,8 @@ def _merge(found: Found, common: Found, vsys: str) -> None:
     found.used |= common.used
     found.own.add(common.own)
     found.common.add(common.common)
+    found.own_profiles.extend(list(common.own_profiles))
+    found.common_profiles.extend(list(common.common_profiles))
     found.translations += (one for one in common.translations if one not in found.translations)
     for base, more in common.overrides.items():
         found.overrides[base] += (one for one in more if one not in found.overrides[base])
@@ -304,6 +314,10 @@ class Taken:
     digests: dict[str, str] = field(default_factory=dict[str, str])
     #: every text in what is neither a security rule nor an object: it may name an object
     used: set[str] = field(default_factory=set[str])
+    #: what is kept of profiles, for a virtual system and for all
+    profiles: tuple[Element, Element] = field(
+        default_factory=lambda: (_no_profiles(), _no_profiles())
+    )
     count: int = 0
 
     def take(self, path: Path, entry: Element) -> None:
@@ -311,6 +325,8 @@ class Taken:
         scope = 2 if path[:1] == ("policy",) else 1
         in_shared, inside = path[scope - 1 : scope] == (_SHARED,), path[scope:]
         common = entry.get("loc", _SHARED) == _SHARED
+        if inside in (("profile-group",), _FORWARDING) or inside[:-1] == ("profiles",):
+            self._keep(self.profiles[common], inside, entry)
         if inside[:1] and inside[0] in _BASES and inside[1:] == _RULES:
             rule = foreign(self.read(entry), self.origin + _BASES[inside[0]])
             self.rules.setdefault((inside[0], in_shared), []).append(rule)
@@ -323,7 +339,7 @@ class Taken:
         elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
             self.defaults[default.name, common] = default
-        elif inside == ("log-settings", "profiles"):
+        elif inside == _FORWARDING:
             (self.common if common else self.own).take("log-setting", entry, None)
         elif len(inside) == 1 and inside[0] in self.kinds:
             scope_of = self.common if common else self.own
@@ -334,6 +350,15 @@ class Taken:
         if len(inside) > 1 and inside[1:] != _RULES:
             self.used.update(references.in_entry(entry, ()))
         self.count += 1
+
+    def _keep(self, root: Element, inside: Path, entry: Element) -> None:
+        """Keep an entry, which is freed, in the place that it has in a scope."""
+        place = root
+        for tag in inside:
+            child = place.find(tag)
+            place = etree.SubElement(place, tag) if child is None else child
+        place.append(copy.deepcopy(entry))
+        self.count += sum(1 for _ in entry.iter())
 
     def found(self) -> Found:
         """Return what was taken: shared rules are outermost, default rules of groups first."""
@@ -357,12 +382,18 @@ class Taken:
             own=self.own,
             common=self.common,
             used=frozenset(self.used),
+            own_profiles=self.profiles[False],
+            common_profiles=self.profiles[True],
         )
 
 
 def foreign(rule: Rule, origin: str) -> Rule:
-    """Return a pushed rule with its origin in its name and without marks: it is none of ours."""
+    """Return a pushed rule with its origin in its name and without marks: it is none of ours.
+
+    Whether it is of the block that contains stays known, since firewalls are asked about that.
+    """
     ours = names.read_mark(rule.description) is not None
+    gone = {*names.TAGS} - ({CONTAINMENT} if names.TAG in rule.tags else set[str]())
     return replace(
         rule,
         name=origin + rule.name,
@@ -370,7 +401,7 @@ def foreign(rule: Rule, origin: str) -> Rule:
         flow="",
         essential=False,
         seal="",
-        tags=tuple(tag for tag in rule.tags if tag not in names.TAGS),
+        tags=tuple(tag for tag in rule.tags if tag not in gone),
         description="" if ours else rule.description,
     )
 

@@ -59,6 +59,9 @@ _READ_COMMANDS = re.compile(
     r"</external-list></system></request>\Z"
 )
 
+#: The command that ends sessions, never without a filter.
+_ENDS_ONE = re.compile(r"<clear><session><all><filter><source>")
+
 #: What admin roles call the right to a type of request: the vendor's help on admin role profiles.
 _RIGHTS = {
     "config": "Configuration",
@@ -86,6 +89,12 @@ def is_write(params: Mapping[str, str]) -> bool:
     if kind == "op":
         return not _READ_COMMANDS.match(params.get("cmd", ""))
     return True
+
+
+def only_contains(params: Mapping[str, str]) -> bool:
+    """Whether a request changes no configuration: it registers addresses, or ends one session."""
+    kind, command = params.get("type"), params.get("cmd", "")
+    return kind == "user-id" or (kind == "op" and _ENDS_ONE.match(command) is not None)
 
 
 class KeyRefusedError(AuthError):
@@ -128,6 +137,8 @@ class Wire:
         self.target = target
         self._transcript = Transcript(target, progress)
         self.read_only = read_only
+        #: which changes may pass; every one, unless a session sets it
+        self.allows: Callable[[Mapping[str, str]], bool] = lambda _params: True
         shared = target.common.line(target) if read_only and target.common else None
         self._line = shared or HttpsLine(target)
 
@@ -154,7 +165,8 @@ class Wire:
             limit: most bytes of a configuration; default the target's own.
 
         Raises:
-            ApplyError: a write on a read-only session; nothing was sent.
+            ApplyError: a write on a read-only session, or one that it does not allow; nothing
+                was sent.
             AuthError: the device refuses the key or the role.
             BusyError: the device is overloaded; nothing was done.
             ConnectError: no connection, no answer in time, or an identity that does not verify.
@@ -163,6 +175,8 @@ class Wire:
         write = is_write(params)
         if write:
             self.refuse_write()
+            if not self.allows(params):
+                raise ApplyError(self.target.name, "this session changes no configuration")
         form = Form(
             path="/api/",
             body="&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from segctl.compiler.naming import AUTOMATIC
 from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import (
     Address,
@@ -26,6 +27,7 @@ from segctl.providers import parsed
 from segctl.providers.panos import (
     containers,
     contents,
+    elements,
     locks,
     overrides,
     record,
@@ -38,6 +40,7 @@ from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama import members, targets, templates
 from segctl.providers.panos.parse import (
     IMPLIED,
+    LOG_PROFILES,
     READERS,
     PanosLive,
     Rest,
@@ -45,6 +48,7 @@ from segctl.providers.panos.parse import (
     counted,
     is_ours,
     known_names,
+    log_profiles,
     named,
     objects_of,
     ours_of,
@@ -175,8 +179,10 @@ def _parse(document: bytes) -> PanoramaLive:
     parents = parents_of(host, small(host, HIERARCHY, snapshot.parts[HIERARCHY]), place.name)
     outer = _outer(snapshot, parents, budget, read)
     pending, counts = counted(host, own, snapshot.parts)
-    ours = ours_of(own.ours, rest)
-    others, unclear = _others(own, rest, outer, ancestors_win=_ancestors_win(snapshot))
+    ours = ours_of(own.ours, rest).replace(log_profiles=log_profiles(own.rest))
+    ancestors_win = _ancestors_win(snapshot)
+    others, unclear = _others(own, rest, outer, ancestors_win=ancestors_win)
+    forwarding = _forwarding(own.rest, outer, ancestors_win=ancestors_win)
     put = replace(_around(own, outer, place, read), unread=tuple(unclear))
     inherited = {kind: frozenset(_named_by(outer, kind)) for kind in (*READERS, "log-setting")}
     known = {
@@ -196,7 +202,11 @@ def _parse(document: bytes) -> PanoramaLive:
         used=uses.others,
         pending=pending,
         other_rules=own.rule_digests,
-        other_objects=rest.digests,
+        other_objects={
+            **rest.digests,
+            **{f"log-setting {name}": elements.digest(one) for name, one in forwarding.items()},
+        },
+        log_lists={name: elements.match_lists(one) for name, one in forwarding.items()},
         implied=_implied(rest, inherited),
         filled=contents.not_asked(
             ours.beside(others), put.rules, known["external-list"], _EACH_ITS_OWN
@@ -382,6 +392,19 @@ def _others(
                 defaults.setdefault(name, rule)
     rules = (item for item in own.others.all() if isinstance(item, Rule))
     return Policy.of([*rules, *more, *defaults.values()]), unclear
+
+
+def _forwarding(
+    root: Element, outer: Sequence[_Outer], *, ancestors_win: bool
+) -> dict[str, Element]:
+    """Return the log forwarding profiles of others by name, each as the firewalls get it."""
+    levels = [root, *(one.taken.profiles[True] for one in outer)]
+    found: dict[str, Element] = {}
+    for level in levels if ancestors_win else reversed(levels):
+        for entry in level.iterfind(LOG_PROFILES):
+            found[entry.get("name", "")] = entry
+    found.pop(AUTOMATIC, None)
+    return found
 
 
 def _around(

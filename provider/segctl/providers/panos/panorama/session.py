@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.errors import UnsupportedError
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.panorama.pushing import GroupPushing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from segctl.analysis.decide import Packet
+    from segctl.providers.containing import Cell
     from segctl.providers.state import Delivery
     from segctl.providers.watching import Answer, Watch
     from segctl.transports.target import Target
@@ -48,6 +50,15 @@ class PanoramaSession(PanosSession):
         """
         del watch
         raise UnsupportedError(f"{self._place.target.name}: Panorama sees no traffic")
+
+    def cells(self, group: str = naming.CONTAINED) -> Sequence[Cell]:
+        """Refuse: who is contained is in its firewalls.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        del group
+        raise UnsupportedError(f"{self._place.target.name}: Panorama contains nobody itself")
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
