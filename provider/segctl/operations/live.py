@@ -124,11 +124,12 @@ def _seen(
         raise UsageError("interrupted: nothing was read")
     if shown.drift is None:
         raise UsageError("drift was not asked for")
+    took = (datetime.now(UTC) - moment).total_seconds()
     now = Now(
         moment=moment,
         devices=tuple(_devices(shown.drift, readings, before)),
         every=every,
-        patience=_PERIODS * every,
+        patience=_PERIODS * max(every, took),
     )
     known = () if before is None else (*before.turns, *_turns(before.now, now))
     turns = known[-MOST_TURNS:]
