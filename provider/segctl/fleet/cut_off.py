@@ -102,7 +102,7 @@ def with_cut_off(plan: DevicePlan, found: Iterable[CutOff], prepared: Iterable[s
     """
     listed = list(found)
     gone = {
-        group: Filled(what="", addresses=tuple(addresses))
+        group: Filled(what="", addresses=tuple(sorted(addresses)))
         for group in dict.fromkeys(one.group for one in listed)
         if group not in set(prepared)
         and (addresses := {each.address for one in listed for each in _inside(one, group)})

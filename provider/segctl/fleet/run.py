@@ -131,12 +131,12 @@ def _with_cut_off(
 
     Those are asked to which it would be pushed.
     """
-    asked: dict[int, list[Looking]] = {}
+    asked: dict[int, tuple[DevicePlan, list[Looking]]] = {}
     for index, (item, plan) in enumerate(zip(items, results, strict=True)):
         wanted = item.desired.receivers
         members = [one for one in item.desired.device.members if not wanted or one.name in wanted]
         if isinstance(plan, DevicePlan) and members and (groups := groups_of(item.desired, plan)):
-            asked[index] = [
+            looking = [
                 Looking(
                     firewall=one,
                     groups=groups,
@@ -144,9 +144,10 @@ def _with_cut_off(
                 )
                 for one in members
             ]
+            asked[index] = plan, looking
     if not asked:
         return {}
-    work = [one for some in asked.values() for one in some]
+    work = [one for _, some in asked.values() for one in some]
     answers = run_all(look_one, work, workers, brake, report)
     told = {
         one.device: one.unread(failure_of(one.device, answer).message)
@@ -155,9 +156,7 @@ def _with_cut_off(
         for one, answer in zip(work, answers, strict=True)
     }
     found: dict[int, DevicePlan] = {}
-    for index, some in asked.items():
-        plan = results[index]
-        assert isinstance(plan, DevicePlan)  # noqa: S101 - only those were asked about
+    for index, (plan, some) in asked.items():
         prepared = [one.name for one in items[index].desired.policy[AddressGroup] if one.contained]
         rows = [row for one in some for row in told[one.device]]
         found[index] = with_cut_off(plan, rows, prepared)
