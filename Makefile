@@ -125,7 +125,7 @@ oldest: system
 	build/oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/oldest/bin/python tests/support/dependencies.py floors > build/floors.txt
 	build/oldest/bin/python -m pip install --quiet --constraint build/floors.txt \
-	  --group pytest ".[dask,keyring,postgresql,zstd]"
+	  --group pytest ".[dask,keyring,postgresql,serve,zstd]"
 	build/oldest/bin/segctl demo >/dev/null
 	$(SILENT_KEYRING) build/oldest/bin/pytest -n $(JOBS) -p no:cacheprovider $(OLDEST)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cli_support import Plant
 
 WORD = "horse-battery-5taple"
-FAST = ("--every", "1s")
+FAST = ("--every", "2s")
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
 

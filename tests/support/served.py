@@ -71,14 +71,14 @@ class Served:
     def log(self) -> str:
         return self.file.read_text(encoding="utf-8")
 
-    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **more: str) -> Reply:
+    def ask(self, path: str, method: str = "GET", **more: str) -> Reply:
         """Send one request; the underscores of headers' names stand for hyphens."""
         headers = {name.replace("_", "-"): value for name, value in more.items()}
         if self.user and "Authorization" not in headers:
             headers["Authorization"] = f"Basic {b64encode(self.user.encode()).decode()}"
         connection = self.open()
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, None, headers)
             found = connection.getresponse()
             sent = {name.lower(): value for name, value in found.getheaders()}
             return Reply(found.status, sent, found.read().decode())

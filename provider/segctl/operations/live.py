@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: So many changes are remembered, the newest.
 MOST_TURNS: Final = 500
-#: So many periods a look is good for: one may be late, or fail, before nobody knows any more.
+#: So many periods a look is good for, and twice its own time: one may be late, or fail.
 _PERIODS: Final = 3
 #: Transport protocols that one may ask about.
 _PROTOCOLS: Final = ("tcp", "udp", "icmp", "icmpv6")
@@ -124,12 +124,11 @@ def _seen(
         raise UsageError("interrupted: nothing was read")
     if shown.drift is None:
         raise UsageError("drift was not asked for")
-    took = (datetime.now(UTC) - moment).total_seconds()
     now = Now(
         moment=moment,
         devices=tuple(_devices(shown.drift, readings, before)),
         every=every,
-        patience=_PERIODS * max(every, took),
+        patience=_PERIODS * every + 2 * (datetime.now(UTC) - moment).total_seconds(),
     )
     known = () if before is None else (*before.turns, *_turns(before.now, now))
     turns = known[-MOST_TURNS:]

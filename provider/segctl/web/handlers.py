@@ -191,11 +191,17 @@ class _Handler(RequestHandler):
         site = self.site
         site.begin(self)
         site.renew(self.request.connection.stream)  # type: ignore[union-attr] # HTTP/1
-        if not site.rate.allow(self.peer):
+        if not site.rate.allow(self._counted()):
             raise HTTPError(429)
         if not self.open:
             self._check_host()
             self.user = await self._who()
+
+    def _counted(self) -> str:
+        """Return whose request this counts as: behind a proxy, that of who asks there."""
+        if header := self.site.listening.user_header:
+            return f"user {self.request.headers.get(header, '')[:100]}"
+        return self.peer
 
     def _check_host(self) -> None:
         """Refuse what is for another name: a page elsewhere may have given us that name.

@@ -48,9 +48,10 @@ GRACE: Final = 5.0
 class Bounded(HTTPServer):
     """A server with bounds: it closes connections that are too many, too slow or of a stranger."""
 
-    def bound(self, log: Callable[[str], None], only: int | None) -> None:
-        """Say where is logged, and which account alone may connect, if only one may."""
+    def bound(self, log: Callable[[str], None], only: int | None, most: int) -> None:
+        """Say where is logged, which account alone may connect, if only one may, and how often."""
         self._log = log
+        self._most = most
         self._only = only
         self._of: dict[IOStream, str] = {}
         self._counts: Counter[str] = Counter()
@@ -66,8 +67,7 @@ class Bounded(HTTPServer):
             self._log("segctl: refused a connection of another account than the proxy's")
             stream.close()
             return
-        most = MOST_OF_PEER if self._only is None else MOST_CONNECTIONS
-        if len(self._of) >= MOST_CONNECTIONS or self._counts[peer] >= most:
+        if len(self._of) >= MOST_CONNECTIONS or self._counts[peer] >= self._most:
             stream.close()
             return
         self._of[stream] = peer
@@ -162,7 +162,8 @@ class Server:
             idle_connection_timeout=PATIENCE,
             body_timeout=PATIENCE,
         )
-        server.bound(self._log, self._only)
+        most = MOST_CONNECTIONS if self._listening.user_header else MOST_OF_PEER
+        server.bound(self._log, self._only, most)
         self._site.renew = server.renew
         server.add_sockets(self._sockets)
         if self._stopped.is_set():

@@ -218,8 +218,14 @@ def _all_said(found: Mapping[str, Any]) -> str:
     if not found["rows"]:
         return f"{ends}: nothing is permitted"
     rows = counted(len(found["rows"]), "row")
-    states = " and ".join(WORDS[state] for state in found["states"])
-    return f"{ends}: {states or 'nothing gets through'}, {rows}"
+    states: list[str] = found["states"]
+    if not states:
+        said = "nothing gets through all firewalls"
+    elif len(states) > 1 and UNKNOWN in states:
+        said = "something is permitted, and of more it cannot be told"
+    else:
+        said = " and ".join(WORDS[state] for state in states)
+    return f"{ends}: {said}, {rows}"
 
 
 _BESIDES = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Standing: TypeAlias = Literal["in sync", "drifted", "cannot tell"]
 #: So many changes are listed in words, the newest of them.
 MOST_NAMED = 20
+_OLD = "the firewalls have not been read for too long"
 _HEADS = ("Firewall", "State", "Last read", "What")
 _PAST = ("Time", "Firewall", "Was", "Is", "What")
 
@@ -147,7 +148,7 @@ def now_json(now: Now, turns: Sequence[Turn], at: datetime) -> dict[str, Any]:
                 "state": standing_at(one, now, at).replace(" ", "_"),
                 "read": one.read.isoformat() if one.read else None,
                 "items": list(one.items),
-                "message": one.told,
+                "message": one.told or (_OLD if now.stale(at) else ""),
             }
             for one in now.devices
         ],
@@ -165,6 +166,5 @@ def now_json(now: Now, turns: Sequence[Turn], at: datetime) -> dict[str, Any]:
     if now.error:
         document["error"] = {"code": "cannot_tell", "message": now.error}
     elif now.stale(at):
-        message = "the firewalls have not been read for too long"
-        document["error"] = {"code": "cannot_tell", "message": message}
+        document["error"] = {"code": "cannot_tell", "message": _OLD}
     return document
