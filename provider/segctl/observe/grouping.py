@@ -40,14 +40,15 @@ class Count:
     days: int = 0
 
     def seen(self, day: int, days: int = 1) -> None:
-        """Take down the days, as bits, from a day on."""
-        apart = day - self.day
+        """Take down the days, as bits, from a day on; the latest ones where they lie far apart."""
         if not self.days:
             self.day, self.days = day, days
-        elif 0 <= apart < _MOST_DAYS:
-            self.days |= days << apart
-        elif -_MOST_DAYS < apart < 0:
-            self.day, self.days = day, self.days << -apart | days
+            return
+        last = max(self.day + self.days.bit_length(), day + days.bit_length())
+        first = max(min(self.day, day), last - _MOST_DAYS)
+        held = _from(self.day, self.days, first) | _from(day, days, first)
+        unused = (held & -held).bit_length() - 1
+        self.day, self.days = first + unused, held >> unused
 
     def merge(self, other: Count) -> None:
         """Add what another count of the same group holds."""
@@ -60,6 +61,11 @@ class Count:
             self.first = other.first
         if other.last is not None and (self.last is None or other.last > self.last):
             self.last = other.last
+
+
+def _from(day: int, days: int, first: int) -> int:
+    """Return days as bits from the `first` one on; those before it are lost."""
+    return days << (day - first) if day >= first else days >> (first - day)
 
 
 class Groups:
@@ -98,6 +104,22 @@ class Groups:
                 count.last = end
             if (day := int(end) // _DAY) != count.day or not count.days:
                 count.seen(day)
+
+    def fresh(self) -> Groups:
+        """Return an empty one that counts in the same way."""
+        return Groups(self._most)
+
+    def absorb(self, other: Groups) -> None:
+        """Add what another one counted, which has to have all of it in memory."""
+        mine = self._counts
+        for group, count in other._counts.items():
+            known = mine.get(group)
+            if known is not None:
+                known.merge(count)
+                continue
+            if len(mine) >= self._most:
+                self._spill()
+            mine[group] = count
 
     def flows(self) -> Iterator[tuple[Flow, list[tuple[Group, Count]]]]:
         """Yield each flow with its groups; the order of flows means nothing."""
