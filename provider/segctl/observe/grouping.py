@@ -81,6 +81,30 @@ class Groups:
         self._counts: dict[Group, Count] = {}
         self._parts: list[IO[str]] = []
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return what is pickled, where all is in memory: columns take a third of the time."""
+        if self._parts:
+            raise ValueError("groups on disk do not travel")
+        kinds = dict.fromkeys(group[1:] for group in self._counts)
+        places = {kind: place for place, kind in enumerate(kinds)}
+        counts = self._counts.values()
+        return (
+            self._most,
+            tuple(kinds),
+            [places[group[1:]] for group in self._counts],
+            columns(group.flow for group in self._counts),
+            [[getattr(count, name) for count in counts] for name in Count.__slots__],
+        )
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take in what was pickled."""
+        self._most, kinds, places, flows, counts = state
+        self._parts = []
+        groups = (
+            Group(flow, *kinds[place]) for place, flow in zip(places, rows(flows), strict=True)
+        )
+        self._counts = dict(zip(groups, map(Count, *counts), strict=True))
+
     @property
     def spilled(self) -> bool:
         """Whether there were more groups than are kept in memory."""
@@ -149,6 +173,16 @@ class Groups:
             part = self._parts[hash(group.flow) % _PARTS]
             part.write(json.dumps([group, _written(count)]) + "\n")
         self._counts.clear()
+
+
+def columns(flows: Iterable[Flow]) -> list[tuple[Any, ...]]:
+    """Return flows by field."""
+    return [*zip(*flows, strict=True)] or [() for _ in Flow._fields]
+
+
+def rows(fields: Iterable[Iterable[Any]]) -> Iterator[Flow]:
+    """Yield the flows that `columns` took apart."""
+    return map(Flow, *fields)
 
 
 def _written(count: Count) -> list[Any]:

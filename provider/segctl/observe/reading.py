@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from datetime import timezone as dt_timezone
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol
 
 from segctl.observe.coverage import (
     AHEAD,
@@ -26,7 +27,7 @@ from segctl.observe.times import STEP, Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from segctl.observe.coverage import FileCoverage, Unheard
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from segctl.observe.pieces import Piece
     from segctl.providers.watching import Answer
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 #: A field that only Zeek's records of connections have.
 _CONNECTIONS: Final = "conn_state"
 _BY_NAME: Final = {reader.name: reader for reader in READERS}
@@ -117,16 +116,16 @@ class Partial:
     unread: str = ""
 
 
-class Spread(Protocol):
-    """Others who work: each item is given to one of them."""
+class Readers(Protocol):
+    """Others who read pieces (`read_piece`)."""
 
     @property
     def piece(self) -> int:
         """Of about how many bytes a piece is to be."""
         ...
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """Yield the results in the order of the items, of which few are ahead."""
+    def read(self, work: Sequence[Work], /) -> Generator[Partial]:
+        """Yield what pieces come to, in their order, with few of them ahead."""
         ...
 
 
@@ -135,7 +134,7 @@ def read(
     options: ReadOptions,
     groups: Groups | None = None,
     told: Told | None = None,
-    spread: Spread | None = None,
+    readers: Readers | None = None,
 ) -> Reading:
     """Read files and folders; ``-`` is standard input.
 
@@ -147,7 +146,7 @@ def read(
         options: how.
         groups: takes the observations in; by default they are only counted.
         told: what devices told.
-        spread: who reads pieces of the files; what is read is the same, to the byte.
+        readers: who reads pieces of the files; what comes of it is the same, to the byte.
 
     Raises:
         UsageError: a file does not exist, or this machine does not know the time zone.
@@ -159,8 +158,8 @@ def read(
             if answer.way != "session table":
                 run.hear(device, answer)
     sources = _ordered([*found(names)], digest=options.digests)
-    if spread is not None:
-        run.read_apart(sources, spread)
+    if readers is not None:
+        run.read_apart(sources, readers)
     else:
         for source, text in sources:
             with uncollected():
@@ -174,7 +173,7 @@ def read(
 def read_piece(work: Work) -> Partial:
     """Read a piece by itself; what cannot be told from it alone is left to whoever joins it."""
     run = _Run(work.options, work.groups, Told(), alone=True)
-    run.called = work.called
+    run.called = dict(work.called)
     tally = FileTally(name=work.piece.source.name)
     digest, unread = "", ""
     try:
@@ -276,14 +275,15 @@ class _Run:
         self._files.append(tally.result())
 
     def read_apart(
-        self, sources: Sequence[tuple[Source, Text | SourceError | None]], spread: Spread
+        self, sources: Sequence[tuple[Source, Text | SourceError | None]], readers: Readers
     ) -> None:
         """Have files read in pieces by others, and take these in as if read one after the other."""
-        pieces = [() if text is not None else cut(one, spread.piece) for one, text in sources]
+        pieces = [() if text is not None else cut(one, readers.piece) for one, text in sources]
+        options = replace(self._options, members=dict(self._options.members))
         work = [
             Work(
                 piece=piece,
-                options=self._options,
+                options=options,
                 groups=self._groups.fresh(),
                 called=self.called,
             )
@@ -291,13 +291,13 @@ class _Run:
             for piece in parts
         ]
         self._pieces = len(work)
-        partials = spread.each(read_piece, work)
-        for (source, text), parts in zip(sources, pieces, strict=True):
-            with uncollected():
-                if parts:
-                    self._join(source, parts, partials)
-                else:
-                    self.read(source, opened=text)
+        with closing(readers.read(work)) as partials:
+            for (source, text), parts in zip(sources, pieces, strict=True):
+                with uncollected():
+                    if parts:
+                        self._join(source, parts, partials)
+                    else:
+                        self.read(source, opened=text)
 
     def _join(self, source: Source, parts: Sequence[Piece], partials: Iterator[Partial]) -> None:
         """Take in the parts of a file; behind where one of them ends early nothing is read."""

@@ -154,6 +154,7 @@ class Text:
         self._raw = _Counted(file, digest=digest, size=size)
         self._drained = source.path is not None
         self._begins = source.first == 0
+        self._file: _Readable
         if source.part:
             self._file, self.packed = io.BufferedReader(self._raw, 1 << 16), False
             self._head = self._block(HEAD)

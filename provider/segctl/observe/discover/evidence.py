@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from segctl.observe.grouping import Groups
+from segctl.observe.grouping import Groups, columns, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,35 @@ class Evidence(Groups):
         self._left -= 1
         if self._left < 0:
             self._forget_times()
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return what is pickled, where all is in memory."""
+        times = {
+            witness: (
+                columns(flows),
+                [len(one) for one in flows.values()],
+                array("d", chain.from_iterable(flows.values())),
+            )
+            for witness, flows in self.times.items()
+        }
+        own = (self.excluded, self.united, self.untimed, self._left, self._most_times)
+        return super().__getstate__(), own, times
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take in what was pickled."""
+        counted, own, times = state
+        super().__setstate__(counted)
+        self.excluded, self.united, self.untimed, self._left, self._most_times = own
+        self._firsts = [one.first for one in self.united]
+        self.times = {
+            witness: {
+                flow: whole[last - number : last]
+                for flow, number, last in zip(
+                    rows(flows), numbers, accumulate(numbers), strict=True
+                )
+            }
+            for witness, (flows, numbers, whole) in times.items()
+        }
 
     @property
     def spilled(self) -> bool:
