@@ -43,13 +43,14 @@ def cut(source: Source, size: int = PIECE) -> tuple[Piece, ...]:
     """Return the pieces of a file; none where only this process can read it, or nobody can."""
     if source.path is None:
         return ()
+    source = replace(source, path=source.path.absolute())  # others work in other folders
     try:
         with closing(Text(source)) as text:
             if text.once:
                 return ()
             reader = reader_of(text.head)
             whole = text.packed or reader is None or not reader.apart
-        with source.path.open("rb") as file:
+        with _of(source).open("rb") as file:
             parts = [source] if whole else [*_parts(source, file, size)]
             length = file.seek(0, 2)
             return tuple(
@@ -79,6 +80,12 @@ def _parts(source: Source, file: IO[bytes], size: int) -> Iterator[Source]:
     yield replace(source, first=first)
 
 
+def _of(source: Source) -> Path:
+    if source.path is None:
+        raise ValueError("only files are cut into pieces")
+    return source.path
+
+
 def _mark(file: IO[bytes], part: Source, length: int) -> str:
     last = length if part.last is None else part.last
     found = blake2b(digest_size=16)
@@ -94,11 +101,8 @@ def refuse_unseen(piece: Piece) -> None:
     Raises:
         UnseenError: the file is not there, cannot be read, or is another one.
     """
-    path: Path | None = piece.source.path
-    if path is None:
-        raise UnseenError("it is not a file")
     try:
-        with path.open("rb") as file:
+        with _of(piece.source).open("rb") as file:
             length = file.seek(0, 2)
             same = length == piece.size and _mark(file, piece.source, length) == piece.mark
     except OSError as error:

@@ -1,0 +1,181 @@
+"""Whoever reads pieces of records, however they are cut and in whatever order: the same result."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segctl.observe.discover.evidence import Evidence, Window
+from segctl.observe.grouping import Count, Groups
+from segctl.observe.reading import ReadOptions, read, read_piece
+from support.records import NOW, RECORDS
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Generator, Sequence
+
+    from segctl.observe.reading import Partial, Reading, Work
+
+A, B = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000"
+#: Members of one pair, and a firewall of its own.
+SERIALS = ("001", "002", "003")
+MEMBERS = {"001": "fw", "002": "fw"}
+GARBAGE = ("", "nonsense", "1,2026/11/02 10:00:00,001,SYSTEM,general", ",TRAFFIC,", '1,"x')
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> str:
+    """A record of PAN-OS, like others in all that joins records, or hardly one."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.sampled_from(GARBAGE))
+
+    def of(*choices: str) -> str:
+        return draw(st.sampled_from(choices))
+
+    made = f"2026/11/02 10:0{draw(st.integers(0, 2))}:{of('07', '08', '59', '60', '5')}"
+    heard = of(made, made, "2026/11/02 10:05:00", "2026/99/02 10:00:00", "")
+    uuid = draw(st.sampled_from(["", A, B]))
+    columns = [
+        *("1", heard, of(*SERIALS), "TRAFFIC", of("end", "end", "start", "deny", ""), "2562", made),
+        *(of("10.1.0.1", "10.1.0.2"), "10.2.0.1", "0.0.0.0", "0.0.0.0", "rule", of("", "ana"), ""),
+        *(of("ssl", "web-browsing"), "vsys1", "IN", "OUT", "ethernet1/1", "ethernet1/2", "fwd"),
+        *(made, of("1", "2"), of("1", "3"), of("1024", "1025", "70000"), "443", "0", "0", "0x19"),
+        *("tcp", of("allow", "deny"), of("900", "x"), "300", "600", "9", made, of("0", "2"), "any"),
+        *(
+            "",
+            of("0", *(str(10 + one) for one in range(6))),
+            "0x0",
+            "",
+            "",
+            "",
+            "5",
+            "4",
+            "aged-out",
+        ),
+        *("", "", "", "", "", of("", "fw1"), "from-policy"),
+    ]
+    columns += [""] * (65 - len(columns)) + [uuid]
+    columns += ["", of("", A), "", ""]
+    if draw(st.booleans()):
+        columns.append(f"2026-11-02T10:00:07.123{of('+00:00', '+01:00')}")
+    columns.append("")
+    text = ",".join(columns)
+    return text.replace("rule", f'"{of("a", "a,b", "a{A}")}"') if of("", "quoted") else text
+
+
+others = st.sampled_from(sorted(path.name for path in RECORDS.iterdir()))
+logs = st.lists(lines(), max_size=25).map("\n".join)
+files = st.lists(
+    st.one_of(logs, logs, others.map(lambda name: (RECORDS / name).read_text("utf-8"))),
+    min_size=1,
+    max_size=4,
+)
+sizes = st.sampled_from([1, 300, 1000, 4000, 1 << 20])
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Reads pieces as other processes do: in any order, knowing nothing but what was pickled."""
+
+    piece: int
+    shuffled: Callable[[list[Any]], None]
+
+    def read(self, work: Sequence[Work], /) -> Generator[Partial]:
+        order = [*range(len(work))]
+        self.shuffled(order)
+        sent = pickle.dumps([*work])
+        done = {one: pickle.dumps(read_piece(pickle.loads(sent)[one])) for one in order}
+        for one in range(len(work)):
+            yield pickle.loads(done[one])
+
+
+def told(reading: Reading) -> Any:
+    """Everything that a reading says, in one order."""
+    held = reading.groups
+    seen = sorted((group, count) for _, groups in held.flows() for group, count in counted(groups))
+    if not isinstance(held, Evidence):
+        return reading.coverage, reading.digests, seen
+    left_out = sorted(
+        (group, count) for _, groups in held.excluded.flows() for group, count in counted(groups)
+    )
+    times = {
+        witness: {flow: sorted(one) for flow, one in flows.items()}
+        for witness, flows in held.times.items()
+    }
+    return reading.coverage, reading.digests, seen, left_out, times, held.untimed
+
+
+def counted(groups: list[tuple[Any, Count]]) -> list[tuple[Any, tuple[Any, ...]]]:
+    return [
+        (group, tuple(getattr(count, name) for name in Count.__slots__)) for group, count in groups
+    ]
+
+
+def collected(number: int) -> Groups:
+    """Groups of the one or the other kind, few of them in memory or all."""
+    if number == 0:
+        return Groups(3)
+    return Evidence([Window(1793613600.0, 1793613668.0)], 8 if number == 1 else 1000)
+
+
+@given(files, sizes, st.randoms(use_true_random=False), st.integers(0, 2), st.booleans())
+def test_pieces_come_to_what_the_whole_does(
+    texts: list[str],
+    size: int,
+    shuffle: random.Random,
+    kind: int,
+    paired: bool,  # noqa: FBT001 - drawn
+) -> None:
+    options = ReadOptions(now=NOW, digests=True, members=MEMBERS if paired else {})
+    with TemporaryDirectory() as folder:
+        for number, text in enumerate(texts):
+            Path(folder, f"{number}.log").write_text(text, "utf-8")
+        whole = read([folder], options, collected(kind))
+        apart = read([folder], options, collected(kind), readers=Apart(size, shuffle.shuffle))
+    with closing(whole.groups), closing(apart.groups):
+        assert told(apart) == told(whole)
+
+
+counts = st.builds(
+    Count,
+    *(st.integers(0, 9),) * 3,
+    *(st.none() | st.floats(0, 1e10),) * 2,
+    day=st.just(0),
+    days=st.just(0),
+)
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=6), st.permutations(range(6)))
+def test_days_are_the_same_in_any_order(days: list[int], order: list[int]) -> None:
+    def after(taken: list[int]) -> tuple[int, int]:
+        count = Count()
+        for day in taken:
+            count.seen(day)
+        return count.day, count.days
+
+    other = [days[place] for place in order if place < len(days)]
+    assert after(other) == after(days)
+    latest = max(days)
+    kept = {day for day in days if latest - day < 20_000}
+    first, bits = after(days)
+    assert {first + place for place in range(bits.bit_length()) if bits >> place & 1} == kept
+
+
+@given(st.lists(counts, min_size=3, max_size=3))
+def test_counts_are_added_in_any_order(three: list[Count]) -> None:
+    def added(*ones: Count) -> Count:
+        whole = Count()
+        for one in ones:
+            whole.merge(one)
+        return whole
+
+    one, two, other = three
+    assert added(one, two) == added(two, one)
+    assert added(added(one, two), other) == added(one, added(two, other))
