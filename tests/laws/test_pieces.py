@@ -10,13 +10,13 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segctl.observe.discover.evidence import Evidence, Window
 from segctl.observe.grouping import Count, Groups
 from segctl.observe.reading import ReadOptions, read, read_piece
-from support.records import NOW, RECORDS
+from support.records import NOW, RECORDS, logged
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -61,10 +61,15 @@ def lines(draw: st.DrawFn) -> str:
     return ",".join([*columns, ""])
 
 
+def written(name: str) -> str:
+    """One of the files that are written by hand."""
+    return (RECORDS / name).read_text("utf-8")
+
+
 others = st.sampled_from(sorted(path.name for path in RECORDS.iterdir()))
 logs = st.lists(lines(), min_size=2, max_size=12).map("\n".join)
 files = st.lists(
-    st.one_of(logs, logs, others.map(lambda name: (RECORDS / name).read_text("utf-8"))),
+    st.one_of(logs, logs, others.map(written)),
     min_size=1,
     max_size=4,
 )
@@ -116,7 +121,17 @@ def collected(number: int) -> Groups:
     return Evidence([Window(1793613600.0, 1793613668.0)], 8 if number == 1 else 1000)
 
 
+#: A number that the device used again: what had begun is told of at the next beginning.
+REUSED = (
+    logged(serial="001", seqno="0").replace(",end,", ",start,"),
+    logged(serial="001", seqno="0", src="10.1.0.9"),
+    logged(serial="002", seqno="0").replace(",end,", ",start,"),
+)
+
+
 @settings(max_examples=300)
+@example(["".join(REUSED[:2]), REUSED[2]], 1 << 20, 0, 2, paired=False)
+@example([written("zeek-conn.log"), written("zeek-modbus.log")], 1 << 20, 0, 2, paired=False)
 @given(files, sizes, st.integers(0, 99), st.integers(0, 2), st.booleans())
 def test_pieces_come_to_what_the_whole_does(
     texts: list[str],
