@@ -130,8 +130,8 @@ REUSED = (
 
 
 @settings(max_examples=300)
-@example(["".join(REUSED[:2]), REUSED[2]], 1 << 20, 0, 2, paired=False)
-@example([written("zeek-conn.log"), written("zeek-modbus.log")], 1 << 20, 0, 2, paired=False)
+@example(["".join(REUSED[:2]), REUSED[2]], 1 << 20, 0, 2, False)
+@example([written("zeek-conn.log"), written("zeek-modbus.log")], 1 << 20, 0, 2, False)
 @given(files, sizes, st.integers(0, 99), st.integers(0, 2), st.booleans())
 def test_pieces_come_to_what_the_whole_does(
     texts: list[str],

@@ -1,4 +1,4 @@
-"""What two memories of records say of each other: nothing is joined that would have read otherwise."""
+"""Two memories of records: nothing is joined that would have been read otherwise."""
 
 from __future__ import annotations
 
