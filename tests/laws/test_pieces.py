@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from segctl.observe.discover.evidence import Evidence, Window
 from segctl.observe.grouping import Count, Groups
 from segctl.observe.reading import ReadOptions, read, read_piece
+from segctl.observe.sources import MAX_LINE
 from support.records import NOW, RECORDS, logged
 
 if TYPE_CHECKING:
@@ -148,6 +149,19 @@ def test_pieces_come_to_what_the_whole_does(
         apart = read([folder], options, collected(kind), readers=Apart(size, Random(seed)))
     with closing(whole.groups), closing(apart.groups):
         assert told(apart) == told(whole)
+
+
+def test_behind_a_line_without_an_end_nothing_is_read(tmp_path: Path) -> None:
+    """It is within a piece, and others follow that can be read."""
+    log = tmp_path / "fw.log"
+    polls = "".join(logged(seqno=str(100 + one)) for one in range(4000))
+    log.write_text(f"{polls[: len(polls) // 700 * 70]}{'x' * (MAX_LINE + 1)}\n{polls}", "utf-8")
+    options = ReadOptions(now=NOW)
+    whole = read([str(log)], options)
+    apart = read([str(log)], options, readers=Apart(MAX_LINE + (1 << 19), Random(0)))
+    assert apart.pieces > 2
+    assert told(apart) == told(whole)
+    assert "has more than" in whole.coverage.files[0].problem
 
 
 counts = st.builds(

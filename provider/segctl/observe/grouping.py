@@ -44,6 +44,10 @@ class Count:
         if not self.days:
             self.day, self.days = day, days
             return
+        apart = day - self.day
+        if apart >= 0 and apart + days.bit_length() <= _MOST_DAYS:
+            self.days |= days << apart
+            return
         last = max(self.day + self.days.bit_length(), day + days.bit_length())
         first = max(min(self.day, day), last - _MOST_DAYS)
         held = _from(self.day, self.days, first) | _from(day, days, first)
