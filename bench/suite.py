@@ -26,6 +26,7 @@ from bench import (
     page,
     permits,
     reading,
+    spreading,
     startup,
 )
 
@@ -53,6 +54,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "query": judging.querying,
     "panorama": managed.managed,
     "observe": observing.observing,
+    "spread": spreading.spreading,
     "page": page.page,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")

@@ -54,6 +54,11 @@ def discover(file: str, inventory: str) -> dict[str, Any]:
     return _command("discover", file, "-i", inventory)
 
 
+def over(file: str, inventory: str, executor: str) -> dict[str, Any]:
+    """Do what `traffic` does, over an executor."""
+    return _command("--executor", executor, "traffic", file, "-i", inventory)
+
+
 def replay(file: str, inventory: str) -> dict[str, Any]:
     """Judge under the declared policy."""
     return _command("replay", "--declared", file, "-i", inventory)
@@ -121,10 +126,11 @@ def zat(file: str, _inventory: str) -> dict[str, Any]:
     return result
 
 
-CONTENDERS: dict[str, Callable[[str, str], dict[str, Any]]] = {
+CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {
     "traffic": traffic,
     "discover": discover,
     "replay": replay,
+    "over": over,
     "bare": bare,
     "split": split,
     "polars": polars,

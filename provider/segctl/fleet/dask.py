@@ -165,7 +165,8 @@ def dask_workers(address: str) -> Generator[Workers]:
         ) from error
     try:
         executor = client.get_executor(pure=False, retries=0)
-        yield Workers(executor=executor, remote=True, lines=_DaskLines(client))
+        processes = max(1, len(client.nthreads()))
+        yield Workers(executor=executor, remote=True, lines=_DaskLines(client), at_once=processes)
     finally:
         client.close(timeout=2)
 

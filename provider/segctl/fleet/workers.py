@@ -92,13 +92,15 @@ class Workers:
     """An executor and its properties.
 
     Work for a `remote` executor is pickled, carries no secret, and computes where it runs.
-    Otherwise sessions are in this process, and `compute` runs their pure part.
+    Otherwise sessions are in this process, and `compute` runs their pure part. `at_once` is on how
+    many processors something can be computed at a time, as far as is known.
     """
 
     executor: Executor
     remote: bool = False
     compute: Compute = IN_TURN
     lines: Lines | None = None
+    at_once: int = 1
 
     @contextmanager
     def line(self, brake: Brake, report: Callable[[str, str], None]) -> Generator[Line]:
@@ -140,9 +142,10 @@ def workers(kind: str, *, devices: int, forks: int) -> Generator[Workers]:
     if kind == "threads" or (not kind and (devices < MANY or cores < 2)):
         yield Workers(executor=Threads(forks))
         return
-    processes = Processes(max(1, min(cores, devices)))
+    most = max(1, min(cores, devices))
+    processes = Processes(most)
     try:
-        yield Workers(executor=Threads(forks), compute=processes)
+        yield Workers(executor=Threads(forks), compute=processes, at_once=most)
     finally:
         processes.close()
 

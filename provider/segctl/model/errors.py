@@ -245,7 +245,7 @@ class ChildTimeoutError(ChildError):
 
 
 class LostWorkerError(SegctlError):
-    """A worker was lost while it worked on a device: the result is unknown."""
+    """A worker was lost while it worked, on a device or on records: the result is unknown."""
 
     code = "unknown"
 

@@ -10,8 +10,9 @@ from segctl.observe.readers.base import RefusedError
 from segctl.observe.times import STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
 
+    from segctl.observe.readers.base import Sign
     from segctl.providers.watching import Way
 
 #: A witness that is silent for less than this is not worth a word.
@@ -27,6 +28,7 @@ AHEAD: Final = 300.0
 MOST_WITNESSES: Final = 10_000
 #: So many types of records that are not about traffic are told apart in a file.
 MOST_OTHERS: Final = 100
+_FURTHER: Final = "of further types"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +209,30 @@ class FileTally:
         else:
             known[0] = int(known[0]) + 1
 
-    def other(self, kind: str) -> None:
-        """Count a record that is understood but is not about traffic."""
+    def other(self, kind: str, number: int = 1) -> None:
+        """Count records that are understood but are not about traffic."""
         if kind not in self._others and len(self._others) >= MOST_OTHERS:
-            kind = "of further types"
-        self._others[kind] = self._others.get(kind, 0) + 1
+            kind = _FURTHER
+        self._others[kind] = self._others.get(kind, 0) + number
+
+    def join(self, other: FileTally) -> None:
+        """Add what was counted of the part of the file that follows."""
+        self.format = self.format or other.format
+        for why, (count, line, text) in other._refusals.items():
+            self.refuse(why, self.lines + int(line), str(text))
+            known = self._refusals[why]
+            known[0] = int(known[0]) + int(count) - 1
+        for kind, number in other._others.items():
+            self.other(kind, number)
+        self.lines += other.lines
+        self.records += other.records
+        self.evidence += other.evidence
+        self.duplicates += other.duplicates
+        self.future += other.future
+        self.early += other.early
+        self.undated += other.undated
+        self.cut = self.cut or other.cut
+        self.problem = self.problem or other.problem
 
     def result(self) -> FileCoverage:
         """Return what was counted."""
@@ -269,6 +290,26 @@ class WitnessTally:
         """Take down how long after its own time a record was received, by another clock."""
         if self.skew is None or abs(delay) < abs(self.skew):
             self.skew = delay
+
+    def join(self, other: WitnessTally) -> None:
+        """Add what was counted of the same witness."""
+        self.records += other.records
+        for when in (other.first, other.last):
+            if when is not None:
+                self.heard(when)
+        self.duplicates += other.duplicates
+        self.ahead += other.ahead
+        if other.skew is not None:
+            self.received(other.skew)
+        self.assumed_zone |= other.assumed_zone
+        self.sampled |= other.sampled
+        self.limited |= other.limited
+        self.denials |= other.denials
+        self.default_denials |= other.default_denials
+        self.formats |= other.formats
+        self.versions |= other.versions
+        self.hosts |= other.hosts
+        self.steps |= other.steps
 
     def result(self) -> WitnessCoverage:
         """Return what was counted."""
@@ -328,7 +369,45 @@ class Witnesses:
             found = self._tallies[name] = WitnessTally(name=name)
         return found
 
+    def apart(self, other: Witnesses) -> bool:
+        """Whether there is room for the witnesses of `other`."""
+        return len(self._tallies.keys() | other._tallies.keys()) <= self._most
+
+    def join(self, other: Witnesses) -> None:
+        """Add what was counted there."""
+        for name, tally in other._tallies.items():
+            self[name].join(tally)
+
     def results(self) -> tuple[WitnessCoverage, ...]:
         """Return what was counted, by name."""
         named: Mapping[str, WitnessTally] = self._tallies
         return tuple(named[name].result() for name in sorted(named))
+
+
+class Signs:
+    """Takes down what records tell of their witnesses, once for each minute of a clock."""
+
+    def __init__(self, witnesses: Witnesses, *, alone: bool = False) -> None:
+        """Tell `witnesses`; `alone`, keep signs by their minutes, to be joined."""
+        self._witnesses = witnesses
+        self._kept: list[tuple[tuple[str, str], Sign]] | None = [] if alone else None
+
+    def take(self, minute: tuple[str, str], sign: Sign) -> None:
+        """Take a sign down: the witness's serial number and minute, and what it tells."""
+        witness = self._witnesses[sign.witness]
+        if self._kept is not None:
+            self._kept.append((minute, sign))
+            return
+        witness.assumed_zone |= sign.assumed_zone
+        if sign.version:
+            witness.versions.add(sign.version)
+        if sign.host:
+            witness.hosts.add(sign.host)
+        if sign.delay is not None:
+            witness.received(sign.delay)
+
+    def join(self, other: Signs, known: Container[tuple[str, str]]) -> None:
+        """Take down what was kept there, but of minutes that are `known` already."""
+        for minute, sign in other._kept or ():
+            if minute not in known:
+                self.take(minute, sign)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Final
 
 _SHIFT: Final = 8
@@ -36,6 +37,20 @@ class Seen:
         self._runs[key] = run | bit
         return False
 
+    def apart(self, other: Seen) -> bool:
+        """Whether none of the numbers in `other` were seen here, and there is room for them."""
+        mine = self._runs
+        if any(mine.get(key, 0) & run for key, run in other._runs.items()):
+            return False
+        new = sum(key not in mine for key in other._runs)
+        return not other.forgot and len(mine) + new <= self._most
+
+    def join(self, other: Seen) -> None:
+        """Remember what was seen there."""
+        mine = self._runs
+        for key, run in other._runs.items():
+            mine[key] = mine.get(key, 0) | run
+
     def _forget(self) -> None:
         self.forgot = True
         for key in list(self._runs)[: len(self._runs) // 2 + 1]:
@@ -57,7 +72,7 @@ class Named:
 
     def again(self, name: object) -> bool:
         """Whether a name comes again; remembers it."""
-        mark = hash(name)
+        mark = marked(name)
         if mark in self._hashes:
             return True
         if len(self._hashes) >= self._most:
@@ -65,3 +80,17 @@ class Named:
             self.forgot = True
         self._hashes.add(mark)
         return False
+
+    def apart(self, other: Named) -> bool:
+        """Whether none of the names in `other` were seen here, and there is room for them."""
+        room = len(self._hashes) + len(other._hashes) <= self._most
+        return room and not other.forgot and self._hashes.isdisjoint(other._hashes)
+
+    def join(self, other: Named) -> None:
+        """Remember what was seen there."""
+        self._hashes |= other._hashes
+
+
+def marked(name: object) -> int:
+    """Return 64 bits for a name, the same in every process."""
+    return int.from_bytes(blake2b(repr(name).encode(), digest_size=8).digest())

@@ -40,14 +40,19 @@ class Count:
     days: int = 0
 
     def seen(self, day: int, days: int = 1) -> None:
-        """Take down the days, as bits, from a day on."""
-        apart = day - self.day
+        """Take down the days, as bits, from a day on; the latest ones where they lie far apart."""
         if not self.days:
             self.day, self.days = day, days
-        elif 0 <= apart < _MOST_DAYS:
+            return
+        apart = day - self.day
+        if apart >= 0 and apart + days.bit_length() <= _MOST_DAYS:
             self.days |= days << apart
-        elif -_MOST_DAYS < apart < 0:
-            self.day, self.days = day, self.days << -apart | days
+            return
+        last = max(self.day + self.days.bit_length(), day + days.bit_length())
+        first = max(min(self.day, day), last - _MOST_DAYS)
+        held = _from(self.day, self.days, first) | _from(day, days, first)
+        unused = (held & -held).bit_length() - 1
+        self.day, self.days = first + unused, held >> unused
 
     def merge(self, other: Count) -> None:
         """Add what another count of the same group holds."""
@@ -62,6 +67,11 @@ class Count:
             self.last = other.last
 
 
+def _from(day: int, days: int, first: int) -> int:
+    """Return days as bits from the `first` one on; those before it are lost."""
+    return days << (day - first) if day >= first else days >> (first - day)
+
+
 class Groups:
     """Counts by group: as many as fit in memory, and the others on disk.
 
@@ -74,6 +84,30 @@ class Groups:
         self._most = most
         self._counts: dict[Group, Count] = {}
         self._parts: list[IO[str]] = []
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return what is pickled, where all is in memory: columns take a third of the time."""
+        if self._parts:
+            raise ValueError("groups on disk do not travel")
+        kinds = dict.fromkeys(group[1:] for group in self._counts)
+        places = {kind: place for place, kind in enumerate(kinds)}
+        counts = self._counts.values()
+        return (
+            self._most,
+            tuple(kinds),
+            [places[group[1:]] for group in self._counts],
+            columns(group.flow for group in self._counts),
+            [[getattr(count, name) for count in counts] for name in Count.__slots__],
+        )
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take in what was pickled."""
+        self._most, kinds, places, flows, counts = state
+        self._parts = []
+        groups = (
+            Group(flow, *kinds[place]) for place, flow in zip(places, rows(flows), strict=True)
+        )
+        self._counts = dict(zip(groups, map(Count, *counts), strict=True))
 
     @property
     def spilled(self) -> bool:
@@ -98,6 +132,22 @@ class Groups:
                 count.last = end
             if (day := int(end) // _DAY) != count.day or not count.days:
                 count.seen(day)
+
+    def fresh(self) -> Groups:
+        """Return an empty one that counts in the same way."""
+        return Groups(self._most)
+
+    def absorb(self, other: Groups) -> None:
+        """Add what another one counted, which has to have all of it in memory."""
+        mine = self._counts
+        for group, count in other._counts.items():
+            known = mine.get(group)
+            if known is not None:
+                known.merge(count)
+                continue
+            if len(mine) >= self._most:
+                self._spill()
+            mine[group] = count
 
     def flows(self) -> Iterator[tuple[Flow, list[tuple[Group, Count]]]]:
         """Yield each flow with its groups; the order of flows means nothing."""
@@ -127,6 +177,16 @@ class Groups:
             part = self._parts[hash(group.flow) % _PARTS]
             part.write(json.dumps([group, _written(count)]) + "\n")
         self._counts.clear()
+
+
+def columns(flows: Iterable[Flow]) -> list[tuple[Any, ...]]:
+    """Return flows by field."""
+    return [*zip(*flows, strict=True)] or [() for _ in Flow._fields]
+
+
+def rows(fields: Iterable[Iterable[Any]]) -> Iterator[Flow]:
+    """Yield the flows that `columns` took apart."""
+    return map(Flow, *fields)
 
 
 def _written(count: Count) -> list[Any]:

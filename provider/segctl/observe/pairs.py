@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from segctl.observe.duplicates import marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,11 +39,20 @@ class Pairs:
     over is told by both; it has the same ends, ports and beginning.
     """
 
-    def __init__(self, members: Mapping[str, str], witnesses: Witnesses) -> None:
-        """Take the firewall of each member by its name, and those who count what they tell."""
-        self._members = members
+    def __init__(
+        self, members: Mapping[str, str], witnesses: Witnesses, *, alone: bool = False
+    ) -> None:
+        """Take the firewall of each member by its name, and those who count what they tell.
+
+        `alone`, remember in which order members told of sessions, to be joined.
+        """
+        self._members = dict(members)
         self._witnesses = witnesses
         self._told: dict[int, str] = {}
+        self._tellers: dict[str, set[str]] = {}
+        self._order: list[str] = []
+        self._marks = array("q")
+        self._alone = alone
 
     def taking(self, add: Callable[[Observation], None]) -> Callable[[Observation], None]:
         """Return what counts an observation of a member as one of its firewall."""
@@ -64,11 +76,36 @@ class Pairs:
         if one.start is None or not one.source_port or not one.sessions:
             return False
         second, told = int(one.start), self._told
-        ends = (firewall, one.group.flow, one.source_port)
+        ends = marked((firewall, *one.group.flow, one.source_port))
         for near in (second, second - 1, second + 1):
             if told.get(hash((ends, near)), member) != member:
                 return True
-        if len(told) >= MOST_SESSIONS:
-            del told[next(iter(told))]
-        told[hash((ends, second))] = member
+        mark = hash((ends, second))  # of numbers: the same in every process
+        self._tellers.setdefault(firewall, set()).add(member)
+        self._tell(mark, member)
+        if self._alone:
+            self._order.append(member)
+            self._marks.append(mark)
         return False
+
+    def _tell(self, mark: int, member: str) -> None:
+        if len(self._told) >= MOST_SESSIONS:
+            del self._told[next(iter(self._told))]
+        self._told[mark] = member
+
+    def apart(self, other: Pairs) -> bool:
+        """Whether no session of `other` can have been told of here by the other member."""
+        for firewall, tellers in other._tellers.items():
+            mine = self._tellers.get(firewall, set())
+            if len(mine | tellers) > 1 and (
+                mine or len(self._told) + len(other._order) > MOST_SESSIONS
+            ):
+                return False
+        return True
+
+    def join(self, other: Pairs) -> None:
+        """Remember what was told there, in the same order."""
+        for mark, member in zip(other._marks, other._order, strict=True):
+            self._tell(mark, member)
+        for firewall, tellers in other._tellers.items():
+            self._tellers.setdefault(firewall, set()).update(tellers)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from datetime import timezone as dt_timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from segctl.observe.coverage import (
     AHEAD,
@@ -15,29 +16,29 @@ from segctl.observe.coverage import (
     Coverage,
     FileTally,
     RuleCount,
-    Witnesses,
 )
-from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
-from segctl.observe.pairs import Pairs
-from segctl.observe.readers import TOLD, reader_of
+from segctl.observe.memory import Memory
+from segctl.observe.pieces import UnseenError, cut, refuse_unseen
+from segctl.observe.readers import READERS, TOLD, reader_of
 from segctl.observe.readers.base import Addresses, Context, RefusedError
-from segctl.observe.readers.conversations import Conversations
-from segctl.observe.readers.panos_sessions import Sessions
-from segctl.observe.sources import Source, SourceError, Text, found
+from segctl.observe.sources import Source, SourceError, Text, digest_of, found
 from segctl.observe.times import STEP, Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from segctl.observe.coverage import FileCoverage, Unheard
     from segctl.observe.observation import Observation
+    from segctl.observe.pieces import Piece
     from segctl.providers.watching import Answer
 
 #: A field that only Zeek's records of connections have.
 _CONNECTIONS: Final = "conn_state"
+_BY_NAME: Final = {reader.name: reader for reader in READERS}
+_TOO_MANY: Final = "it has more groups than fit in memory at once"
 #: Rules that judge what no other rule does, where they deny.
 _DEFAULTS: Final = frozenset({"interzone-default", "intrazone-default", "default"})
 
@@ -80,11 +81,52 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was read: the groups, what they can show, and the digests of files if asked for."""
+    """What was read: the groups, what they can show, and the digests of files if asked for.
+
+    `pieces` is how many pieces others were given, `again` how many of them had to be read once
+    more here, since they go on with what came before, `unseen` files that others do not see.
+    """
 
     groups: Groups
     coverage: Coverage
     digests: tuple[str, ...] = ()
+    pieces: int = 0
+    again: int = 0
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A piece to be read by itself; `groups` is empty, and takes it in. `called` names hosts."""
+
+    piece: Piece
+    options: ReadOptions
+    groups: Groups
+    called: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What a piece came to, read by itself; `unread` says why it was not, and has to be here."""
+
+    tally: FileTally
+    memory: Memory
+    groups: Groups
+    digest: str = ""
+    unread: str = ""
+
+
+class Readers(Protocol):
+    """Others who read pieces (`read_piece`)."""
+
+    @property
+    def piece(self) -> int:
+        """Of about how many bytes a piece is to be."""
+        ...
+
+    def read(self, work: Sequence[Work], /) -> Generator[Partial]:
+        """Yield what pieces come to, in their order, with few of them ahead."""
+        ...
 
 
 def read(
@@ -92,6 +134,7 @@ def read(
     options: ReadOptions,
     groups: Groups | None = None,
     told: Told | None = None,
+    readers: Readers | None = None,
 ) -> Reading:
     """Read files and folders; ``-`` is standard input.
 
@@ -103,22 +146,50 @@ def read(
         options: how.
         groups: takes the observations in; by default they are only counted.
         told: what devices told.
+        readers: who reads pieces of the files; what comes of it is the same, to the byte.
 
     Raises:
         UsageError: a file does not exist, or this machine does not know the time zone.
     """
-    run = _Run(options, Groups() if groups is None else groups, told or Told())
+    told = told or Told()
+    run = _Run(options, Groups() if groups is None else groups, told)
     with uncollected():  # a million values without a cycle: looking for one takes a third
         for device, answer in run.told.answers:
             if answer.way != "session table":
                 run.hear(device, answer)
-    for source, text in _ordered([*found(names)], digest=options.digests):
-        with uncollected():
-            run.read(source, opened=text)
+    sources = _ordered([*found(names)], digest=options.digests)
+    if readers is not None:
+        run.read_apart(sources, readers)
+    else:
+        for source, text in sources:
+            with uncollected():
+                run.read(source, opened=text)
     for device, answer in run.told.answers:
         if answer.way == "session table":  # a log may tell how an open session began
             run.hear(device, answer)
     return run.result()
+
+
+def read_piece(work: Work) -> Partial:
+    """Read a piece by itself; what cannot be told from it alone is left to whoever joins it."""
+    run = _Run(work.options, work.groups, Told(), alone=True)
+    run.called = dict(work.called)
+    tally = FileTally(name=work.piece.source.name)
+    digest, unread = "", ""
+    try:
+        refuse_unseen(work.piece)
+        with uncollected():
+            digest = run.read_part(work.piece, tally)
+    except (SourceError, UnseenError) as error:
+        unread = str(error)
+    if work.groups.spilled:
+        unread = _TOO_MANY
+    if unread:
+        groups = work.groups.fresh()
+        work.groups.close()
+        empty = _Run(work.options, groups, Told(), alone=True)
+        return Partial(tally=tally, memory=empty.memory, groups=groups, unread=unread)
+    return Partial(tally=tally, memory=run.memory, groups=work.groups, digest=digest)
 
 
 def _ordered(
@@ -152,16 +223,20 @@ def _looked_at(source: Source, *, digest: bool) -> tuple[Text | SourceError | No
 class _Run:
     """One pass over all files."""
 
-    def __init__(self, options: ReadOptions, groups: Groups, told: Told) -> None:
+    def __init__(
+        self, options: ReadOptions, groups: Groups, told: Told, *, alone: bool = False
+    ) -> None:
         self._options = options
-        self.told, self._called = told, told.called()
+        self.told, self.called = told, told.called()
         zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
-        self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
-        self._conversations, self._sessions = Conversations(), Sessions()
-        self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
+        self.memory = Memory(zone, options.members, alone=alone)
+        self._groups, self._witnesses = groups, self.memory.witnesses
+        self._addresses = Addresses()
         self._files: list[FileCoverage] = []
         self._digests: list[str] = []
-        self._add = Pairs(options.members, self._witnesses).taking(self._groups.add)
+        self._add = self.memory.pairs.taking(self._groups.add)
+        self._pieces = self._again = 0
+        self._unseen: list[str] = []
 
     def hear(self, device: str, answer: Answer) -> None:
         """Take in what a device told."""
@@ -199,10 +274,89 @@ class _Run:
         tally.problem = tally.problem or text.problem
         self._files.append(tally.result())
 
-    def _read(
-        self, text: Text, tally: FileTally, device: str = "", answer: Answer | None = None
+    def read_apart(
+        self, sources: Sequence[tuple[Source, Text | SourceError | None]], readers: Readers
     ) -> None:
-        reader = TOLD[answer.way] if answer is not None else reader_of(text.head)
+        """Have files read in pieces by others, and take these in as if read one after the other."""
+        pieces = [() if text is not None else cut(one, readers.piece) for one, text in sources]
+        options = replace(self._options, members=dict(self._options.members))
+        work = [
+            Work(
+                piece=piece,
+                options=options,
+                groups=self._groups.fresh(),
+                called=self.called,
+            )
+            for parts in pieces
+            for piece in parts
+        ]
+        self._pieces = len(work)
+        with closing(readers.read(work)) as partials:
+            for (source, text), parts in zip(sources, pieces, strict=True):
+                with uncollected():
+                    if parts:
+                        self._join(source, parts, partials)
+                    else:
+                        self.read(source, opened=text)
+
+    def _join(self, source: Source, parts: Sequence[Piece], partials: Iterator[Partial]) -> None:
+        """Take in the parts of a file; behind where one of them ends early nothing is read."""
+        whole, digests = FileTally(name=source.name), list[str]()
+        for piece in parts:
+            partial = next(partials)
+            if not (whole.problem or whole.cut):
+                tally, digest = self._taken(piece, partial)
+                whole.join(tally)
+                digests.append(digest)
+        if self._options.digests and digests[0]:
+            self._digests.append(digests[0] if len(parts) == 1 else digest_of(source))
+        self._files.append(whole.result())
+
+    def _taken(self, piece: Piece, partial: Partial) -> tuple[FileTally, str]:
+        """Take in what a piece came to; it is read here where that depends on what came before."""
+        early = piece.format and (partial.tally.cut or partial.tally.problem)
+        if not (partial.unread or early) and self.memory.apart(partial.memory):
+            self.memory.join(partial.memory)
+            self._groups.absorb(partial.groups)
+            return partial.tally, partial.digest
+        partial.groups.close()
+        if partial.unread and partial.unread != _TOO_MANY:
+            self._unseen.append(piece.source.name)
+        else:
+            self._again += 1
+        tally = FileTally(name=piece.source.name)
+        try:
+            return tally, self.read_part(piece, tally)
+        except SourceError as error:
+            tally.problem = str(error)
+            return tally, ""
+
+    def read_part(self, piece: Piece, tally: FileTally) -> str:
+        """Read a part of a file, and return the digest of it, if asked for.
+
+        Raises:
+            SourceError: it cannot be opened.
+        """
+        text = Text(piece.source, digest=self._options.digests)
+        try:
+            self._read(text, tally, known=piece.format)
+            return text.digest() if self._options.digests else ""
+        finally:
+            text.close()
+            tally.cut = tally.cut or text.cut
+            tally.problem = tally.problem or text.problem
+
+    def _read(
+        self,
+        text: Text,
+        tally: FileTally,
+        device: str = "",
+        answer: Answer | None = None,
+        *,
+        known: str = "",
+    ) -> None:
+        reader = TOLD[answer.way] if answer is not None else _BY_NAME.get(known)
+        reader = reader or reader_of(text.head)
         if reader is None:
             tally.problem = _unknown(text.head)
             return
@@ -210,15 +364,16 @@ class _Run:
         context = Context(
             file=tally,
             witnesses=self._witnesses,
-            clock=self._clock if answer is None else _clock_of(answer),
-            seen=self._seen,
-            named=self._named,
+            signs=self.memory.signs,
+            clock=self.memory.clock if answer is None else _clock_of(answer),
+            seen=self.memory.seen,
+            named=self.memory.named,
             addresses=self._addresses,
-            conversations=self._conversations,
-            sessions=self._sessions,
+            conversations=self.memory.conversations,
+            sessions=self.memory.sessions,
             answer=answer,
             device=device,
-            called=self._called,
+            called=self.called,
         )
         self._count(reader.read(text, context), tally)
 
@@ -285,8 +440,8 @@ class _Run:
 
     def result(self) -> Reading:
         left = {
-            "functions without a connection": self._conversations.alone(),
-            "sessions that did not end": self._sessions.open(),
+            "functions without a connection": self.memory.conversations.alone(),
+            "sessions that did not end": self.memory.sessions.open(),
         }
         for what, observations in left.items():
             tally = FileTally(name=what, format=what)
@@ -298,13 +453,20 @@ class _Run:
             files=tuple(self._files),
             witnesses=self._witnesses.results(),
             timezone=zone,
-            forgot=self._seen.forgot or self._named.forgot,
+            forgot=self.memory.seen.forgot or self.memory.named.forgot,
             spilled=self._groups.spilled,
             asked=tuple(_asked(device, answer) for device, answer in self.told.answers),
             failed=tuple(self.told.failed),
             counters=tuple(_counters(self.told)),
         )
-        return Reading(groups=self._groups, coverage=coverage, digests=tuple(self._digests))
+        return Reading(
+            groups=self._groups,
+            coverage=coverage,
+            digests=tuple(self._digests),
+            pieces=self._pieces,
+            again=self._again,
+            unseen=tuple(dict.fromkeys(self._unseen)),
+        )
 
 
 def _clock_of(answer: Answer) -> Clock:

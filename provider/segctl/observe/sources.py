@@ -31,6 +31,7 @@ MAX_LINE: Final = 1 << 20
 #: twentieth, hardly ever to a hundredth. Judged from `_LEAST` bytes on.
 MAX_RATIO: Final = 400
 _LEAST: Final = 32 << 20
+_NO_LINE: Final = f"a line has more than {MAX_LINE:,} bytes: not text records"
 #: A file of xz may ask for gigabytes; the strongest setting of xz needs 65 MB.
 XZ_MEMORY: int = 128 << 20
 #: So much of a file shows what it is.
@@ -61,12 +62,20 @@ class SourceError(Exception):
 class Source:
     """A file that is given or found in a folder; `path` is None for standard input.
 
-    `data` is what a device told instead.
+    `data` is what a device told instead. A part of a plain file has the places of its first byte
+    and of the one after its last, None for the end of the file.
     """
 
     name: str
     path: Path | None
     data: bytes | None = None
+    first: int = 0
+    last: int | None = None
+
+    @property
+    def part(self) -> bool:
+        """Whether it is a part of a file."""
+        return self.first > 0 or self.last is not None
 
 
 def found(names: Sequence[str]) -> Iterator[Source]:
@@ -114,12 +123,22 @@ def _may_be_file(path: Path) -> bool:
         return True
 
 
+def digest_of(source: Source) -> str:
+    """Return the SHA-256 of a whole file; nothing where it cannot be read any more."""
+    try:
+        with _opened(source) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    except (OSError, SourceError):
+        return ""
+
+
 class Text:
     """The text of one source: its head, and its lines.
 
     `lines` may be read once; `once` says that nothing of it can be read again, as of a pipe. `cut`
     says why the text ends before its end, if it does, `problem` why it is not read any further: it
-    is a decompression bomb, or a line has no end. What was read until then stays usable.
+    is a decompression bomb, or a line has no end. What was read until then stays usable. `packed`
+    says that it was compressed.
     """
 
     def __init__(self, source: Source, *, digest: bool = False) -> None:
@@ -131,9 +150,17 @@ class Text:
         self.cut = self.problem = ""
         file = _opened(source)
         self.once = not file.seekable()
-        self._raw = _Counted(file, digest=digest)
+        size = None if source.last is None else source.last - source.first
+        self._raw = _Counted(file, digest=digest, size=size)
         self._drained = source.path is not None
-        self._file, self._packed = _unpacked(self._raw)
+        self._begins = source.first == 0
+        self._file: _Readable
+        if source.part:
+            self._file, self.packed = io.BufferedReader(self._raw, 1 << 16), False
+            self._head = self._block(HEAD)
+            self._made = len(self._head)
+            return
+        self._file, self.packed = _unpacked(self._raw)
         self._head = self._block(HEAD)
         kind = next((why for magic, why in _OTHER_MAGIC if self._head.startswith(magic)), "")
         if self._head[257:262] == b"ustar":
@@ -168,9 +195,12 @@ class Text:
             if not end:
                 rest += block
                 if len(rest) > MAX_LINE:
-                    self.problem = f"a line has more than {MAX_LINE:,} bytes: not text records"
+                    self.problem = _NO_LINE
                     return
                 continue
+            if len(rest) + block.find(b"\n") > MAX_LINE:
+                self.problem = _NO_LINE
+                return
             text = (rest + whole).decode("utf-8", "backslashreplace")
             yield from text.replace("\r", "").split("\n")
             rest = tail
@@ -182,12 +212,12 @@ class Text:
         yield from self._blocks()
 
     def _blocks(self) -> Iterator[bytes]:
-        block = self._head.removeprefix(b"\xef\xbb\xbf")
+        block = self._head.removeprefix(b"\xef\xbb\xbf") if self._begins else self._head
         while block:
             yield block
             block = self._block(_BLOCK)
             self._made += len(block)
-            if self._packed and self._made > max(_LEAST, MAX_RATIO * self._raw.taken):
+            if self.packed and self._made > max(_LEAST, MAX_RATIO * self._raw.taken):
                 self.problem = (
                     f"it expands to more than {MAX_RATIO} times its size, as a decompression bomb "
                     "does; unpack it yourself if you trust it"
@@ -223,9 +253,10 @@ class _Readable(Protocol):
 class _Counted(io.RawIOBase):
     """A file that counts how many bytes were taken from it, and may hash them."""
 
-    def __init__(self, file: IO[bytes], *, digest: bool) -> None:
+    def __init__(self, file: IO[bytes], *, digest: bool, size: int | None = None) -> None:
         super().__init__()
         self._file = file
+        self._size = sys.maxsize if size is None else size
         self._digest = digest
         self.hash = hashlib.sha256()
         self.taken = 0
@@ -234,7 +265,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer))
+        data = self._file.read(min(len(buffer), self._size - self.taken))
         buffer[: len(data)] = data
         self.taken += len(data)
         if self._digest:
@@ -253,9 +284,14 @@ def _opened(source: Source) -> IO[bytes]:
     if source.path is None:
         return sys.stdin.buffer
     try:
-        return source.path.open("rb")
+        file = source.path.open("rb")
+        if source.first:
+            file.seek(source.first)
+        if source.first:
+            file.seek(source.first)
     except OSError as error:
         raise SourceError(f"it cannot be opened: {error.strerror}") from error
+    return file
 
 
 def _unpacked(raw: _Counted) -> tuple[_Readable, bool]:

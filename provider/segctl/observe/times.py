@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Seconds of one step in which a witness was heard or not.
 STEP: Final = 900
+#: What follows a minute, as ``:07``.
+SECONDS: Final = {f":{second:02}": second for second in range(60)}
 #: So many minutes are remembered: two months of one witness.
 _REMEMBERED: Final = 100_000
 
@@ -61,11 +63,13 @@ class Clock:
         """Take the zone in which times without an offset are."""
         self.zone = zone
         self.minutes: dict[tuple[str, str], float] = {}
+        self._cleared = False
 
     def known(self, witness: str, text: str) -> float | None:
         """Return a moment whose minute was set before, else None."""
         base = self.minutes.get((witness, text[:16]))
-        return None if base is None else base + int(text[17:])
+        second = SECONDS.get(text[16:])
+        return None if base is None or second is None else base + second
 
     def set(self, witness: str, text: str, offset: str) -> float:
         """Return a moment, and remember its minute.
@@ -83,6 +87,19 @@ class Clock:
         when = local.replace(tzinfo=zone or self.zone)
         if len(self.minutes) >= _REMEMBERED:
             self.minutes.clear()
+            self._cleared = True
         found = when.timestamp()
         self.minutes[witness, text[:16]] = found - when.second
         return found
+
+    def apart(self, other: Clock) -> bool:
+        """Whether minutes that both know begin at the same time, and there is room for all."""
+        mine = self.minutes
+        if any(mine.get(key, base) != base for key, base in other.minutes.items()):
+            return False
+        new = sum(key not in mine for key in other.minutes)
+        return not other._cleared and len(mine) + new <= _REMEMBERED
+
+    def join(self, other: Clock) -> None:
+        """Remember the minutes that were set there."""
+        self.minutes |= other.minutes

@@ -13,6 +13,7 @@ from segctl.model.errors import UsageError
 from segctl.model.site import Endpoint
 from segctl.operations.edits import below, diff_of, text_of
 from segctl.operations.loading import load_inventory, today
+from segctl.operations.records import read_records
 from segctl.operations.watching import hear, refuse_nothing, watch_of
 from segctl.system.handed import read_bytes
 from segctl.system.loading import uncollected
@@ -89,7 +90,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
     from segctl.observe.discover.evidence import Evidence, Window
     from segctl.observe.discover.result import Asked, discovered
     from segctl.observe.pairs import members_of
-    from segctl.observe.reading import ReadOptions, read
+    from segctl.observe.reading import ReadOptions
 
     refuse_nothing(options.files, from_devices=options.from_devices)
     loaded = load_inventory(common, progress) if _declared(common) else None
@@ -104,7 +105,8 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
     )
     site = loaded.site if loaded is not None else None
     with closing(Evidence(Window(*one) for one in options.windows)) as evidence:
-        reading = read(
+        reading = read_records(
+            common,
             options.files,
             ReadOptions(
                 now=options.now,
@@ -112,6 +114,7 @@ def discover(common: CommonOptions, options: DiscoverOptions, progress: Progress
                 timezone=options.timezone,
                 members=members_of(site.devices) if site is not None else {},
             ),
+            progress,
             groups=evidence,
             told=told,
         )

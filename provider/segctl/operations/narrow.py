@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.operations.edits import below, diff_of, text_of
 from segctl.operations.loading import today
+from segctl.operations.records import read_records
 from segctl.operations.watching import hear, watch_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def recorded(
     """
     from segctl.observe.completeness import Completeness, Window
     from segctl.observe.pairs import members_of
-    from segctl.observe.reading import ReadOptions, read
+    from segctl.observe.reading import ReadOptions
 
     first = options.now - options.window.total_seconds()
     told = None
@@ -79,7 +80,8 @@ def recorded(
         since = first if options.from_devices else options.now - _LATELY
         watch = watch_of(options.now, since, each=not options.from_devices, threats=True)
         told = hear(common, loaded, watch, progress).told
-    reading = read(
+    reading = read_records(
+        common,
         options.files,
         ReadOptions(
             now=options.now,
@@ -87,6 +89,7 @@ def recorded(
             timezone=options.timezone,
             members=members_of(loaded.site.devices),
         ),
+        progress,
         told=told,
     )
     names = [one.name for one in loaded.site.devices]

@@ -11,6 +11,7 @@ from segctl.model.errors import SegctlError, UsageError
 from segctl.model.scope import LATE_GROUP
 from segctl.model.site import group_name
 from segctl.operations.loading import desired_of, load_inventory, today
+from segctl.operations.records import read_records
 from segctl.operations.watching import Seen, calibrated, hear, refuse_nothing, watch_of
 from segctl.operations.workers import at_work
 from segctl.system.loading import uncollected
@@ -90,7 +91,7 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
     """
     from segctl.observe.pairs import members_of
     from segctl.observe.places import Places
-    from segctl.observe.reading import ReadOptions, read
+    from segctl.observe.reading import ReadOptions
     from segctl.observe.replay import replayed
     from segctl.observe.standing import Standings
     from segctl.planning.documents import load_plan
@@ -117,7 +118,8 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         firewalls = [*_as_island(loaded, options.island, held)]
     else:
         firewalls = [*_firewalls(desired_of(loaded), held, plans)]
-    reading = read(
+    reading = read_records(
+        common,
         options.files,
         ReadOptions(
             now=options.now,
@@ -126,6 +128,7 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
             digests=options.rehearse,
             members=members_of(loaded.site.devices),
         ),
+        progress,
         told=heard.told if heard is not None else None,
     )
     with closing(reading.groups):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.operations.loading import load_inventory, today
+from segctl.operations.records import read_records
 from segctl.operations.watching import hear, refuse_nothing, watch_of
 from segctl.system.loading import uncollected
 
@@ -106,7 +107,7 @@ def _seen(
     """Return the inventory, what was read, and how that stands to what is declared."""
     from segctl.observe.pairs import members_of
     from segctl.observe.places import Places
-    from segctl.observe.reading import ReadOptions, read
+    from segctl.observe.reading import ReadOptions
     from segctl.observe.standing import Standings
 
     refuse_nothing(options.files, from_devices=options.from_devices)
@@ -115,7 +116,8 @@ def _seen(
     if options.from_devices:
         watch = watch_of(options.now, options.since, each=False, threats=True)
         told = hear(common, loaded, watch, progress).told
-    reading = read(
+    reading = read_records(
+        common,
         options.files,
         ReadOptions(
             now=options.now,
@@ -123,6 +125,7 @@ def _seen(
             timezone=options.timezone,
             members=members_of(loaded.site.devices),
         ),
+        progress,
         told=told,
     )
     called = reading.coverage.called([one.name for one in loaded.site.devices])

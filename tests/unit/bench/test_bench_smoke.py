@@ -55,6 +55,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "query",
         "panorama",
         "observe",
+        "spread",
         "page",
     ]
     for case in document["cases"].values():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from segctl.observe.grouping import Groups
+from segctl.observe.grouping import Groups, columns, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,24 +29,24 @@ class Evidence(Groups):
     """Groups of what counts, those within windows that do not, and the moments of sessions.
 
     `times` are the beginnings of sessions that were not denied, by witness and flow, in no order.
-    `untimed` says that there were too many, so that `times` is empty.
+    `untimed` says that there were too many, so that `times` is empty. `united` are the windows.
     """
 
     def __init__(self, windows: Iterable[Window] = (), most_times: int = MOST_TIMES) -> None:
         """Set aside what begins within one of `windows`."""
         super().__init__()
         self.excluded = Groups()
+        self.united = _united(windows)
         self.times: dict[str, dict[Flow, array[float]]] = {}
         self.untimed = False
-        self._left, self._most = most_times, most_times
-        self._windows = _united(windows)
-        self._firsts = [one.first for one in self._windows]
+        self._left, self._most_times = most_times, most_times
+        self._firsts = [one.first for one in self.united]
 
     def add(self, one: Observation) -> None:
         """Count an observation."""
         group, start, end, _port, sessions, _size = one
         when = end if start is None else start
-        if when is not None and self._windows and self._within(when):
+        if when is not None and self.united and self._within(when):
             self.excluded.add(one)
             return
         super().add(one)
@@ -60,8 +61,69 @@ class Evidence(Groups):
         times.append(when)
         self._left -= 1
         if self._left < 0:
-            self.untimed = True
-            self.times.clear()
+            self._forget_times()
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return what is pickled, where all is in memory."""
+        times = {
+            witness: (
+                columns(flows),
+                [len(one) for one in flows.values()],
+                array("d", chain.from_iterable(flows.values())),
+            )
+            for witness, flows in self.times.items()
+        }
+        own = (self.excluded, self.united, self.untimed, self._left, self._most_times)
+        return super().__getstate__(), own, times
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take in what was pickled."""
+        counted, own, times = state
+        super().__setstate__(counted)
+        self.excluded, self.united, self.untimed, self._left, self._most_times = own
+        self._firsts = [one.first for one in self.united]
+        self.times = {
+            witness: {
+                flow: whole[last - number : last]
+                for flow, number, last in zip(
+                    rows(flows), numbers, accumulate(numbers), strict=True
+                )
+            }
+            for witness, (flows, numbers, whole) in times.items()
+        }
+
+    @property
+    def spilled(self) -> bool:
+        """Whether there were more groups than are kept in memory."""
+        return super().spilled or self.excluded.spilled
+
+    def fresh(self) -> Evidence:
+        """Return an empty one that counts in the same way."""
+        return Evidence(self.united, self._most_times)
+
+    def absorb(self, other: Groups) -> None:
+        """Add what another one counted, which has to have all of it in memory."""
+        super().absorb(other)
+        if not isinstance(other, Evidence):
+            return
+        self.excluded.absorb(other.excluded)
+        if other.untimed:
+            self._forget_times()
+        for witness, flows in other.times.items():
+            if self.untimed:
+                return
+            mine = self.times.setdefault(witness, {})
+            for flow, times in flows.items():
+                known = mine.setdefault(flow, times)
+                if known is not times:
+                    known.extend(times)
+                self._left -= len(times)
+            if self._left < 0:
+                self._forget_times()
+
+    def _forget_times(self) -> None:
+        self.untimed = True
+        self.times.clear()
 
     def close(self) -> None:
         """Give back what is held."""
@@ -71,7 +133,7 @@ class Evidence(Groups):
 
     def _within(self, when: float) -> bool:
         place = bisect_right(self._firsts, when) - 1
-        return place >= 0 and when < self._windows[place].last
+        return place >= 0 and when < self.united[place].last
 
 
 def _united(windows: Iterable[Window]) -> list[Window]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from segctl.observe.discover.services import COMMANDS, doubtful, shown_classes
@@ -107,13 +108,22 @@ class Seen:
 
 
 def volume_of(groups: Iterable[tuple[Group, Count]]) -> Volume:
-    """Return what groups of one flow add up to."""
+    """Return what groups of one flow add up to; most flows have one group only."""
+    groups = [*groups]
+    if len(groups) == 1:
+        count = groups[0][1]
+        return Volume(
+            groups=1,
+            sessions=count.sessions,
+            bytes=count.bytes,
+            first=count.first,
+            last=count.last,
+            days=count.days.bit_count(),
+        )
     by_witness: dict[str, Count] = {}
-    number = 0
     for group, count in groups:
-        number += 1
         by_witness.setdefault(counted_by(group), Count()).merge(count)
-    whole, days = Volume(groups=number), Count()
+    whole, days = Volume(groups=len(groups)), Count()
     for count in by_witness.values():
         whole.sessions = max(whole.sessions, count.sessions)
         whole.bytes = max(whole.bytes, count.bytes)
@@ -173,7 +183,10 @@ def _parts(held: dict[Ends, list[tuple[Group, Count]]], mapped: _Mapped) -> tupl
     found: list[Part] = []
     for ends in sorted(held):
         parts: dict[_Key, Part] = {}
-        for group, count in sorted(held.pop(ends), key=lambda item: item[0]):
+        groups = held.pop(ends)
+        if len(groups) > 1:
+            groups.sort(key=itemgetter(0))
+        for group, count in groups:
             standing, nature, why = mapped.of(group)
             talks = nature == "conversation"
             apart = _apart(group.applications, group.functions) if talks else frozenset[str]()

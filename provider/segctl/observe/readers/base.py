@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from segctl.observe.coverage import FileTally, Witnesses
+    from segctl.observe.coverage import FileTally, Signs, Witnesses
     from segctl.observe.duplicates import Named, Seen
     from segctl.observe.observation import Observation
     from segctl.observe.readers.conversations import Conversations
@@ -31,6 +31,16 @@ class RefusedError(ValueError):
     """A record cannot be used; the message is the reason, the same for all of its kind."""
 
 
+class Sign(NamedTuple):
+    """What a record tells of its witness besides; `delay` is until another clock received it."""
+
+    witness: str
+    assumed_zone: bool
+    version: str
+    host: str
+    delay: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a reader is given besides the text: who counts, and what was seen before.
@@ -43,6 +53,7 @@ class Context:
 
     file: FileTally
     witnesses: Witnesses
+    signs: Signs
     clock: Clock
     seen: Seen
     named: Named
@@ -63,11 +74,13 @@ class Reader:
     """A format: its name, how much of the first lines look like it, and how to read it.
 
     `claims` returns how many of the lines of a head are records of the format, 0 if it is another.
+    `apart` says that each line is read by itself, so that a file may be cut between any two.
     """
 
     name: str
     claims: Callable[[str], int]
     read: Callable[[Text, Context], Iterator[Observation]]
+    apart: bool = False
 
 
 class Addresses:

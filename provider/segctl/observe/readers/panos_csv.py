@@ -14,7 +14,15 @@ from sys import intern
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from segctl.observe.observation import Observation
-from segctl.observe.readers.base import Reader, RefusedError, clipped, fields_of, number, port_of
+from segctl.observe.readers.base import (
+    Reader,
+    RefusedError,
+    Sign,
+    clipped,
+    fields_of,
+    number,
+    port_of,
+)
 from segctl.observe.readers.panos_fields import (
     Ends,
     Said,
@@ -23,7 +31,7 @@ from segctl.observe.readers.panos_fields import (
     common_of,
     group_of,
 )
-from segctl.observe.times import moment
+from segctl.observe.times import SECONDS, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +85,7 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
     return _Lines(context).read(text)
 
 
-READER: Final = Reader(name="PAN-OS syslog", claims=_claims, read=_read)
+READER: Final = Reader(name="PAN-OS syslog", claims=_claims, read=_read, apart=True)
 
 
 class _Known(NamedTuple):
@@ -135,17 +143,18 @@ class _Lines:
         shape = (serial, columns[_REASON] if len(columns) > _NEEDED else "", *_SHAPE(columns))
         ends = _ADDRESSES(columns)
         known = self._shapes.get(shape)
-        if known is None or not (known.uuid in rest if known.uuid else not _uuid(rest)):
+        if known is None or not _has(rest, known.uuid):
             known = self._known(shape, _uuid(rest))
         group = known.groups.get(ends)
         if group is None:
             group = self._group(known, ends)
         generated = columns[_GENERATED]
         base = self._minutes.get((serial, generated[:16]))
-        if base is None:
+        second = SECONDS.get(generated[16:])
+        if base is None or second is None:
             end = self._moment(serial, generated, line, comma)
         else:
-            end = base + int(generated[17:])
+            end = base + second
         sequence = columns[_SEQNO]  # 0 where the device did not count
         if len(sequence) > 1 and sequence.isdigit() and self._seen(serial, int(sequence)):
             self._file.duplicates += 1
@@ -202,18 +211,17 @@ class _Lines:
 
     def _told(self, serial: str, generated: str, line: str, comma: int, *, exact: bool) -> None:
         """Take down what a record tells of its device, once a minute of its clock."""
-        witness = self._context.witnesses[self._context.witness(serial)]
-        witness.assumed_zone |= not exact
         told = line[comma + 1 :]
         columns = (_quoted(told) if '"' in told else told.split(","))[1:]
         host = _at(60) if columns[0] == "THREAT" else _at(53)
-        if release := _release(columns[_VERSION]):
-            witness.versions.add(release)
-        if len(columns) > host and columns[host]:
-            witness.hosts.add(clipped(columns[host]))
-        received = line[comma - 19 : comma]
-        if _LOCAL.fullmatch(received):
-            witness.received(moment(received, UTC) - moment(generated, UTC))
+        sign = Sign(
+            witness=self._context.witness(serial),
+            assumed_zone=not exact,
+            version=_release(columns[_VERSION]),
+            host=clipped(columns[host]) if len(columns) > host else "",
+            delay=_delay(generated, line[comma - 19 : comma]),
+        )
+        self._context.signs.take((serial, generated[:16]), sign)
 
     def _other(self, line: str) -> Observation | None:
         """Return what a line says that is not about traffic; None where that is nothing."""
@@ -248,6 +256,24 @@ class _Lines:
         group = group_of(common, Ends(*_ADDRESSES(columns)), self._context.addresses)
         end = self._moment(serial, columns[_GENERATED], line, found.start(2) - 1)
         return Observation(group, end, end, port_of(columns[_SPORT]), 0, 0)
+
+
+def _delay(generated: str, received: str) -> float | None:
+    """Return by how many seconds a record was received later; None where that is not told."""
+    if not _LOCAL.fullmatch(received):
+        return None
+    try:
+        return moment(received, UTC) - moment(generated, UTC)
+    except ValueError:
+        return None
+
+
+def _has(rest: str, uuid: str) -> bool:
+    """Whether the UUID of a rule stands in its place; without one, whether nothing does."""
+    at = rest.find(f",{uuid},") if uuid else -1
+    if at >= 0 and rest.count(",", 0, at) == _BEFORE_UUID - 1:
+        return True
+    return _uuid(rest) == uuid
 
 
 def _uuid(rest: str) -> str:
