@@ -112,7 +112,7 @@ def test_the_page_that_answers_without_a_script_is_in_order(served: Served, tmp_
     async def used() -> None:
         async with opened(tmp_path, url, 390) as tab:
             await tab.send("Emulation.setScriptExecutionDisabled", value=True)
-            assert "scada1 → plc1: permitted" in await tab.value("document.body.innerText")
+            await tab.until("document.body.innerText.includes('scada1 → plc1: permitted')")
             assert await tab.value("document.documentElement.scrollWidth") <= 390
             await tab.value("document.querySelector('[name=to]').focus()")
             await tab.value("document.querySelector('[name=to]').value = 'plc2'")

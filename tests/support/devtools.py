@@ -66,8 +66,9 @@ class Tab:
     async def until(self, expression: str, seconds: float = 30) -> None:
         """Wait until an expression is true in the page."""
         for _ in range(round(seconds / 0.1)):
-            if await self.value(expression):
-                return
+            with suppress(AssertionError):  # between two pages there is none to ask
+                if await self.value(expression):
+                    return
             await asyncio.sleep(0.1)
         shown = await self.value("document.querySelector('main').innerText.slice(0, 3000)")
         message = f"never {expression}: {shown} {self.complaints}"
