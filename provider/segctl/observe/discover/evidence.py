@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from itertools import accumulate, chain
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from segctl.observe.grouping import Groups, columns, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from segctl.observe.observation import Flow, Observation
 
@@ -83,12 +83,7 @@ class Evidence(Groups):
         self.excluded, self.united, self.untimed, self._left, self._most_times = own
         self._firsts = [one.first for one in self.united]
         self.times = {
-            witness: {
-                flow: whole[last - number : last]
-                for flow, number, last in zip(
-                    rows(flows), numbers, accumulate(numbers), strict=True
-                )
-            }
+            witness: dict(zip(rows(flows), _parted(numbers, whole), strict=True))
             for witness, (flows, numbers, whole) in times.items()
         }
 
@@ -134,6 +129,14 @@ class Evidence(Groups):
     def _within(self, when: float) -> bool:
         place = bisect_right(self._firsts, when) - 1
         return place >= 0 and when < self.united[place].last
+
+
+def _parted(numbers: Iterable[int], whole: array[float]) -> Iterator[array[float]]:
+    """Yield so many moments of all for each flow."""
+    first = 0
+    for number in numbers:
+        yield whole[first : first + number]
+        first += number
 
 
 def _united(windows: Iterable[Window]) -> list[Window]:
