@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.compiler import findings, islands, naming, rules
+from segctl.compiler import findings, islands, naming, rules, unknown
 from segctl.compiler.automatic import automatic
 from segctl.compiler.containing import containing
 from segctl.compiler.objects import Assets, Objects
@@ -109,6 +109,7 @@ class _Compiler:
         ]
         every, contained = containing(device, made)
         every, cut = self._islands.prepared(device, every, objects, self.problems)
+        every = unknown.denied(device, every)
         self.problems += rules.same_names(device, (rule.name for rule in every))
         zones = _zones(device)
         used = {leg.flow.schedule for leg in legs}

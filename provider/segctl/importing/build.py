@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from segctl.compiler import naming
 from segctl.compiler.build import compile_site
 from segctl.importing.files import inventory_files
 from segctl.importing.managed import read_managed
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.importing.suggest import Suggested
     from segctl.model.diff import Change
+    from segctl.model.policy import Rule
     from segctl.model.site import Conduit
     from segctl.providers.base import Live, Provider
 
@@ -111,6 +113,7 @@ def import_device(
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,
         default_rules=default_rules(live, forwarding),
+        unknown_applications=unknown_applications(live.policy.rules),
         containment=managed.containment,
         ha_peer=device.ha_peer,
     )
@@ -193,7 +196,7 @@ def bindings_of(
 
 def position_of(live: Live) -> Position:
     """Return where our block stands; a device without one gets it below the rules of others."""
-    leading = {rule.name for rule in live.policy.rules if rule.leading}
+    leading = {rule.name for rule in live.policy.rules if rule.ahead}
     ours = {rule.name for rule in live.policy.rules} - leading
     order = [name for name in live.order if name not in leading]
     above: list[str] = []
@@ -224,6 +227,11 @@ def default_setting(live: Live) -> str:
     """Return how the device forwards the logs of unmatched traffic that it denies."""
     rule = _default(live)
     return rule.log_setting if rule is not None and rule.action != "allow" and rule.log else ""
+
+
+def unknown_applications(rules: Iterable[Rule]) -> Literal["deny", "leave"]:
+    """Return whether a rule of ours denies what the device does not recognise."""
+    return "deny" if any(rule.name == naming.UNKNOWN_RULE for rule in rules) else "leave"
 
 
 def default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:

@@ -100,6 +100,7 @@ def _host_vars(device: Device, site: str) -> list[str]:
         *profiles_text(device),
         *forwarding_text(device),
         *default_text(device),
+        *unknown_text(device),
         *schedules_text(device),
         *containment_text(device, site),
     ]
@@ -156,6 +157,13 @@ def default_text(device: Device) -> list[str]:
         "# Delete this line to let segctl do so.",
         entry(0, "segctl_default_rules", "leave"),
     ]
+
+
+def unknown_text(device: Device) -> list[str]:
+    """Return whether what the device does not recognise is denied by a rule of its own."""
+    if device.unknown_applications == "leave":
+        return []
+    return ["", entry(0, "segctl_unknown_applications", device.unknown_applications)]
 
 
 def position_text(position: Position) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from segctl.compiler import naming
 from segctl.importing.contained import containment_of, contains, islands_of
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 #: Stands in a conduit for the zones of it that only other firewalls see.
 UNSEEN = "unseen"
+#: Rules that name all the zones of a device that belong to the inventory.
+_OF_ALL_ZONES: Final = frozenset({naming.CLOSING_RULE, naming.UNKNOWN_RULE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,11 +198,12 @@ def _mode(described: naming.Description) -> Mode:
 def _bound(view: Live) -> list[str]:
     """Return the zones of a device that belong to the inventory.
 
-    The rule that closes our block names them all; without it they are all of the device's.
+    The rule that closes our block names them all, and so does the one that denies what is not
+    recognised; without either they are all of the device's.
     """
     held = [zone.name for zone in view.zones]
     for rule in view.policy.rules:
-        if rule.name == naming.CLOSING_RULE and not rule.flow:
+        if rule.name in _OF_ALL_ZONES and not rule.flow:
             named = frozenset(rule.from_zones)
             return [name for name in held if name in named]
     return held
@@ -324,7 +327,7 @@ class _Reader:
                 continue
             by_label.setdefault(rule.conduit, []).append(rule)
         for rule in self._policy.rules:
-            known = rule.name == naming.CLOSING_RULE or contains(rule)
+            known = rule.name in _OF_ALL_ZONES or contains(rule)
             if not rule.flow and not known and rule.type != "intrazone":
                 self._warn(f"rule {rule.name} has our tag but does not name its conduit", rule)
         for island, rule in islands_of(self._policy.rules):

@@ -159,7 +159,7 @@ def compared(
         *pinned,
     )
     if provider.capabilities.ordered:
-        leading = {rule.name for rule in held.rules if rule.leading}
+        leading = {rule.name for rule in held.rules if rule.ahead}
         ours = {rule.name for rule in held.rules} - leading
         block = [name for name in order if name not in leading]
         notes = (*notes, *findings.displaced(block, ours, position))
