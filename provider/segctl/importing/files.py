@@ -213,7 +213,11 @@ def zones_text(
 
 def zone_lines(zone: Zone, notes: Iterable[str]) -> list[str]:
     """Return a zone, with what is said of it."""
-    body = comments(4, ("level: ?", *_short(notes)))
+    known = zone.level is not None
+    level = "give its own level: this one makes the same islands" if known else "level: ?"
+    body = comments(4, (level, *_short(notes)))
+    if known:
+        body.append(f"    level: {zone.level:g}")
     if zone.networks:
         body += listed(4, "networks", zone.networks)
     if zone.assets:

@@ -19,7 +19,7 @@ from segctl.importing.build import (
     default_rules,
     default_setting,
     notes_of,
-    plan_back,
+    planned_back,
     position_of,
     remarks_of,
     unknown_applications,
@@ -89,8 +89,10 @@ def import_group(
     )
     made, refused = compilable(made, today)
     names = [one.name for one in firewalls]
-
-    changes, differing = plan_back(lambda: _desired(made, names, today), live, provider)
+    made, back = planned_back(
+        made, managed.islands, lambda site: _desired(site, names, today), live, provider
+    )
+    firewalls = made.devices
     return Imported(
         host=group.name,
         files=group_files(
@@ -105,13 +107,13 @@ def import_group(
         site=made,
         lint=linted,
         suggestions=len(suggested.conduits),
-        changes=changes,
+        changes=back.changes,
         warnings=(
             *(one for one in live.findings if one.severity == "error"),
             *managed.warnings,
             *strange,
             *refused,
-            *differing,
+            *back.warnings,
             *suggested.warnings,
         ),
     )

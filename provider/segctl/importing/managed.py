@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from segctl.compiler import naming
-from segctl.importing.contained import containment_of, contains, islands_of
+from segctl.importing.contained import containment_of, contains
 from segctl.importing.functions import function_uses, protocol_uses
+from segctl.importing.islands import Prepared, read_islands
 from segctl.importing.labels import Labels, is_spelled, read_labels
 from segctl.importing.networks import networks_of
 from segctl.importing.services import port_ranges
@@ -62,6 +63,7 @@ class Managed:
     schedules: tuple[Schedule, ...] = ()
     log_forwarding: str = ""
     containment: Containment | None = None
+    islands: tuple[Prepared, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
@@ -153,6 +155,7 @@ def _managed(
         schedules=tuple(reader.schedules[name] for name in sorted(reader.schedules)),
         log_forwarding=_most(rule.log_setting for rule in reader.rules if not contains(rule)),
         containment=containment_of(reader.rules),
+        islands=read_islands(reader.rules, reader.labels),
         warnings=tuple(reader.warnings),
     )
 
@@ -267,6 +270,9 @@ class _Reader:
         for label, _, names in self._sides(self._flows):
             if label:
                 used.setdefault(label, set()).update(names)
+        for island in read_islands(self.rules, self.labels):
+            for label in island.above:
+                used.setdefault(label, set())
         zones = read_zones(self.labels, dict(used), frozenset(self._inside))
         known = {zone.id for zone in zones}
         more = tuple(
@@ -330,13 +336,6 @@ class _Reader:
             known = rule.name in _OF_ALL_ZONES or contains(rule)
             if not rule.flow and not known and rule.type != "intrazone":
                 self._warn(f"rule {rule.name} has our tag but does not name its conduit", rule)
-        for island, rule in islands_of(self._policy.rules):
-            self._warn(
-                f"island {island} is prepared, and no device knows the levels of zones",
-                rule,
-                "give zones their levels and declare it in segctl_containment.islands, or the next "
-                "apply takes it away",
-            )
         found = [self._conduit(label, rules) for label, rules in sorted(by_label.items())]
         return tuple(conduit for conduit in found if conduit.flows)
 

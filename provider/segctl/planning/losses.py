@@ -95,6 +95,30 @@ def let_go(contained: Mapping[str, Filled], wanted: Policy) -> Iterator[Problem]
         )
 
 
+def unprepared(contained: Mapping[str, Filled], held: Policy, wanted: Policy) -> Iterator[Problem]:
+    """Say what cannot be cut off any more, where nobody is cut off by it now.
+
+    Args:
+        contained: who is cut off, by groups.
+        held: what segctl manages on the device.
+        wanted: what it is to hold.
+    """
+    kept = {group.name for group in wanted[AddressGroup] if group.contained}
+    for group in held[AddressGroup]:
+        now = contained.get(group.name)
+        if not group.contained or group.name in kept or (now is not None and now.addresses):
+            continue
+        label = naming.island_label(group.name)
+        what = f"what makes {label} an island" if label else "what contains"
+        yield Problem(
+            message=f"this takes away {what}: segctl {'island' if label else 'contain'} will "
+            "refuse it here",
+            hint=f"keep it in {'segctl_containment.islands' if label else 'segctl_containment'}, "
+            "unless it is no longer wanted",
+            severity="warning",
+        )
+
+
 def mass_delete(
     changes: Iterable[Change], held: Policy, wanted: Policy, *, attached: bool
 ) -> Iterator[Problem]:

@@ -154,6 +154,7 @@ def compared(
         *_uncommented(device, provider),
         *losses.essential(cuts, held, changes),
         *losses.let_go(live.contained, wanted),
+        *losses.unprepared(live.contained, held, wanted),
         *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,
