@@ -123,7 +123,7 @@ def _levels(
     classes = [lower - upper for lower, upper in pairwise(steps)]
     first = 1 + uppers.index(next(iter(ends))) if ends else len(classes)
     below, beyond = classes[:first], classes[first:]
-    lowest = _BELOW if ends else (*_BELOW, *_FROM_THERE)
+    lowest: tuple[float, ...] = _BELOW if ends else (*_BELOW, *_FROM_THERE)
     if len(below) > len(lowest) or len(beyond) > len(_FROM_THERE):
         return None
     if len(below) < len(lowest):
