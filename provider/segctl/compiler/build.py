@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from segctl.compiler.routing import Leg
+    from segctl.model.addresses import Interval
     from segctl.model.site import Conduit, Device, Site
     from segctl.model.site import Schedule as DeclaredSchedule
 
@@ -44,6 +45,10 @@ class Desired:
     bindings: tuple[FirewallZone, ...] = ()
     findings: tuple[Problem, ...] = ()
     receivers: tuple[str, ...] = ()
+    #: by group, the addresses that each island has which the firewall prepares
+    islands: Mapping[str, tuple[Interval, ...]] = field(
+        default_factory=dict[str, "tuple[Interval, ...]"]
+    )
     #: of the conduits that cross the firewall, by the names that rules know them by
     tickets: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -136,6 +141,7 @@ class _Compiler:
                 *findings.shared_zones(device, zones, self._zones),
                 *findings.unprofiled(device, legs),
             ),
+            islands=self._islands.addresses(device, self._owned),
             tickets={
                 naming.label(leg.conduit): leg.conduit.ticket for leg in legs if leg.conduit.ticket
             },

@@ -234,9 +234,9 @@ def default_setting(live: Live) -> str:
     return rule.log_setting if rule is not None and rule.action != "allow" and rule.log else ""
 
 
-def unknown_applications(rules: Iterable[Rule]) -> Literal["deny", "leave"]:
+def unknown_applications(rules: Iterable[Rule]) -> Literal["", "deny"]:
     """Return whether a rule of ours denies what the device does not recognise."""
-    return "deny" if any(rule.name == naming.UNKNOWN_RULE for rule in rules) else "leave"
+    return "deny" if any(rule.name == naming.UNKNOWN_RULE for rule in rules) else ""
 
 
 def default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:

@@ -161,7 +161,7 @@ def default_text(device: Device) -> list[str]:
 
 def unknown_text(device: Device) -> list[str]:
     """Return whether what the device does not recognise is denied by a rule of its own."""
-    if device.unknown_applications == "leave":
+    if not device.unknown_applications:
         return []
     return ["", entry(0, "segctl_unknown_applications", device.unknown_applications)]
 

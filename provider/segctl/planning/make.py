@@ -155,6 +155,7 @@ def compared(
         *losses.essential(cuts, held, changes),
         *losses.let_go(live.contained, wanted),
         *losses.unprepared(live.contained, held, wanted),
+        *losses.left_out(live.contained, desired.islands),
         *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,
