@@ -363,13 +363,21 @@ def _held_rows(group: str, cell: Cell) -> list[Row]:
     ]
 
 
+def _lost(wanted: Standing) -> str:
+    """Return since when it is lost at the earliest, as far as that is on record."""
+    if wanted.held is None:
+        return "the firewall has lost it, or never had it"
+    when = wanted.held.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"the firewall has lost it since {when} UTC, when it was last seen to hold it"
+
+
 def _lacking(wanted: Standing, rules: str, cell: Cell) -> list[Row]:
     held = {one.address: one for one in cell.held()}
     found: list[Row] = []
     for text in wanted.addresses:
         gap = rules
         if text not in held:
-            gap = "is not registered: the firewall has lost it, or never had it"
+            gap = f"is not registered: {_lost(wanted)}"
         elif not held[text].enforced:
             gap = f"is registered and not in the group {wanted.group}"
         if gap:

@@ -107,7 +107,7 @@ def memory(entries: Iterable[Mapping[str, Any]], now: datetime) -> Memory:
     judged: dict[str, datetime] = {}
     ahead = False
     for entry in every:
-        when = _moment(entry.get("time"))
+        when = containments.moment(entry.get("time"))
         if when is None:
             continue
         ahead = ahead or when > now + _APART
@@ -145,7 +145,7 @@ def memory(entries: Iterable[Mapping[str, Any]], now: datetime) -> Memory:
 
 
 def _act(entry: Mapping[str, Any], when: datetime) -> Act | None:
-    until = _moment(entry.get("until"))
+    until = containments.moment(entry.get("until"))
     if until is None:
         return None
     return Act(
@@ -159,14 +159,6 @@ def _act(entry: Mapping[str, Any], when: datetime) -> Act | None:
 def _texts(entry: Mapping[str, Any]) -> Iterator[str]:
     held: object = entry.get("addresses")
     yield from map(str, cast("list[object]", held) if isinstance(held, list) else ())
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
 
 
 def before(entries: Sequence[Mapping[str, Any]], containment: str) -> tuple[Mapping[str, Any], ...]:
@@ -222,7 +214,7 @@ def told(entries: Iterable[Mapping[str, Any]], now: datetime) -> frozenset[Told]
     """
     found: dict[Told, datetime] = {}
     for entry in entries:
-        when = _moment(entry.get("time"))
+        when = containments.moment(entry.get("time"))
         if when is None or when > now + _APART:
             continue
         event = entry.get("event")
