@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -60,7 +60,7 @@ def asked(plant: Plant, target: str, application: str, expect: str) -> str:
     return done.out
 
 
-def held(plant: Plant, name: str = UNKNOWN) -> etree._Element:
+def held(plant: Plant, name: str = UNKNOWN) -> Any:
     root = etree.fromstring(plant.fleet["fw1"].running())
     (rule,) = root.iterfind(f".//security/rules/entry[@name='{name}']")
     return rule

@@ -135,7 +135,7 @@ def _levels(
         for zone in held
     }
     fits = all(
-        upper == {zone for zone in zones if found[zone] > found[name]}
+        upper == frozenset(zone for zone in zones if found[zone] > found[name])
         for name, upper in order.items()
     )
     return found if fits else None
