@@ -276,6 +276,7 @@ def test_who_watches_is_told_of_a_gap_and_ends(prepared: Plant) -> None:
         process.kill()
     assert process.returncode == 1
     assert "fw2: 10.20.2.5 is not registered" in text
+    assert "the firewall has lost it since 20" in text
 
 
 def test_who_watches_and_heals_goes_on_until_nobody_is_contained(prepared: Plant) -> None:

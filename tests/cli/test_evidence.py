@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema
 import pytest
+from lxml import etree
 
 from cli_support import RULES, VSYS, Plant
 from segctl.report.oscal import oscal_json
@@ -41,6 +42,25 @@ Change = tuple[str, str, str]
 
 def members(tag: str, *names: str) -> str:
     return f"<{tag}>{''.join(f'<member>{name}</member>' for name in names)}</{tag}>"
+
+
+#: A rule that denies what is not recognised, whoever asks for what.
+UNKNOWN: Final = "".join(
+    (
+        "<entry name='unrecognised'>",
+        *(members(tag, "any") for tag in ("from", "to", "source", "destination", "service")),
+        members("application", "unknown-p2p", "unknown-tcp", "unknown-udp"),
+        "<action>drop</action></entry>",
+    )
+)
+
+
+def below(fleet: Fleet, first: str) -> str:
+    """All rules of the firewall, below one that is new."""
+    rules = etree.fromstring(fleet["fw1"].running()).find(RULES.removeprefix("/config/"))
+    assert rules is not None
+    held = "".join(etree.tostring(one, encoding="unicode", with_tail=False) for one in rules)
+    return f"<rules>{first}{re.sub(' uuid=.[0-9a-f-]+.', '', held)}</rules>"
 
 
 def permit(enter: str, leave: str, application: str = "any") -> Change:
@@ -238,6 +258,24 @@ def test_answers_of_servers_must_be_inspected(well: Plant, tmp_path: Path) -> No
     found = finding(document, "plant/control", "SR 3.2")
     assert found["state"] == "not_satisfied"
     assert "answers of servers are not inspected" in found["why"]
+
+
+@pytest.mark.parametrize("requirement", ["SR 3.2 RE 1", "SR 6.2"])
+def test_what_is_not_recognised_must_be_denied(
+    well: Plant, tmp_path: Path, requirement: str
+) -> None:
+    rule = f"{RULES}/entry[@name='plant.maintenance.shell']"
+    zone = "plant/supervisory"
+    with changed(well.fleet, "edit", f"{rule}/application", members("application", "any")):
+        document = taken(well, tmp_path / "one", "--sr", requirement)
+        found = finding(document, zone, requirement)
+        assert found["state"] == "not_satisfied"
+        assert "permits what the firewall does not recognise" in found["why"]
+        with changed(well.fleet, "edit", RULES, below(well.fleet, UNKNOWN)):
+            document = taken(well, tmp_path / "two", "--sr", requirement)
+    found = finding(document, zone, requirement)
+    assert found["state"] == "satisfied", found
+    assert "what is not recognised is denied" in found["why"]
 
 
 # --- what is not satisfied -----------------------------------------------------------------------

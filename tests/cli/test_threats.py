@@ -118,6 +118,35 @@ def test_what_nobody_recognises_is_listed_with_what_to_do(
     assert document["summary"]["unknown_sessions"] == 3
 
 
+def test_what_is_not_recognised_and_denied_is_told_with_the_rule(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    denied = {"app": "unknown-tcp", "dport": "9999", "action": "deny", "rule": "segctl.unknown"}
+    lines = [logged(seqno="1", **denied), logged(seqno="2", src="10.20.2.20", **denied)]
+    (folder / "seen.log").write_text("".join((*lines, logged(seqno="3"))))
+    document = told(capsys, "seen.log")
+    assert document["unknown_applications"] == []
+    (one,) = document["unknown_denied"]
+    assert (one["application"], one["sessions"], one["advice"]) == ("unknown-tcp", 2, "denied")
+    assert one["denied_by"] == ["segctl.unknown"]
+    summary = document["summary"]
+    assert (summary["unknown_sessions"], summary["unknown_denied"]) == (0, 2)
+    assert run(["-i", "hosts.yml", "threats", "seen.log", "--html", "out.html"]) == 0
+    text = capsys.readouterr().out
+    assert "unknown-tcp on tcp/9999, denied by segctl.unknown: 2 sessions" in text
+    assert "0 sessions not recognised, 2 denied" in text
+    assert "denied by segctl.unknown" in (folder / "out.html").read_text()
+    assert run(["-i", "hosts.yml", "traffic", "seen.log"]) == 0
+    text = capsys.readouterr().out
+    assert "Applications that the firewall does not know, denied (2 flows)" in text
+    assert "denied by segctl.unknown" in text
+    assert run(["-i", "hosts.yml", "traffic", "seen.log", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, schema("traffic"))
+    assert found["unknown_denied"]["count"] == 2
+    assert found["unknown_applications"]["count"] == 0
+
+
 def test_a_declared_port_on_which_something_else_is_spoken(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,6 +110,32 @@ def test_who_is_to_know_is_told(prepared: Plant) -> None:
     assert body["items"][0]["text"].startswith(f"{CHILD} to be contained, if you agree")
 
 
+def test_a_schedule_does_not_repeat_what_was_told(prepared: Plant) -> None:
+    def look(text: str) -> int:
+        before = len(service.received)
+        watched(prepared, text, "--webhook", service.url())
+        return len(service.received) - before
+
+    with receiver() as service:
+        assert look(alarm(ago(60), src=CHILD)) == 1
+        assert look(alarm(ago(60), src=CHILD)) == 0
+        assert look(alarm(ago(30), src=CHILD)) == 0  # more of the same
+        acknowledged = ("--acknowledge", "--reason", "looked at it")
+        assert prepared("watch", *acknowledged).code == 0
+        assert look(alarm(ago(30), src=CHILD)) == 1
+    assert len(events(prepared, "watch_notice")) == 2
+
+
+def test_what_could_not_be_delivered_is_told_again(prepared: Plant) -> None:
+    with receiver() as service:
+        service.answers[:] = [(500, {})] * 20
+        watched(prepared, alarm(ago(60), src=CHILD), "--webhook", service.url())
+        assert events(prepared, "watch_notice") == []
+    with receiver() as service:
+        watched(prepared, alarm(ago(60), src=CHILD), "--webhook", service.url())
+        assert len(service.received) == 1
+
+
 # --- done ----------------------------------------------------------------------------------------
 
 

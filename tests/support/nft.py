@@ -58,6 +58,7 @@ def zones() -> tuple[Zone, ...]:
         Zone(
             site="site",
             id=name,
+            level=float(number),
             networks=(ip_network(f"10.{number}.0.0/24"), ip_network(f"fd00:{number}::/64")),
             assets=(
                 Asset(name="a1", addresses=(ip_network(f"10.{number}.0.11/32"),)),

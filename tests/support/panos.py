@@ -118,7 +118,7 @@ def others(xml: bytes) -> str:
 def _ours(entry: Element, container: str) -> bool:
     name = entry.get("name", "")
     if container == "tag":
-        return name in {"segctl", "segctl-containment"}
+        return name in {"segctl", "segctl-containment", "segctl-ahead"}
     if container in ("application-group", "schedule"):
         return name.startswith("segctl-")
     if name == "interzone-default":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
 
+LEVELS = {"ctrl": 1.0, "supv": 2.0, "dmz": 3.5}
 NETWORKS = {
     "site/ctrl": ("10.1.0.0/24",),
     "site/supv": ("10.2.0.0/24",),
@@ -40,7 +41,7 @@ def zone(key: str, *networks: str, **values: object) -> Zone:
     site, _, name = key.partition("/")
     nets = tuple(ip_network(network) for network in networks)
     assets = (Asset(name="a0", addresses=(ip_network(nets[0][10]),)),) if nets else ()
-    made = Zone(site=site, id=name, networks=nets, assets=assets)
+    made = Zone(site=site, id=name, level=LEVELS.get(name), networks=nets, assets=assets)
     return replace(made, **values)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - any field of a zone
 
 

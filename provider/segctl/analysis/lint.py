@@ -304,6 +304,8 @@ def _give_up(seen: _Seen, chain: Chain, why: str) -> None:
 
 def _relate(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
     for relation in relations(view, at, seen.rules):
+        if _meant(seen.rules[at], seen.rules[relation.later]):
+            continue
         held = seen.exceptions if relation.generalises else seen.conflicts
         group = held.get(relation.later)
         if group is None or seen.reading.beyond.overrides:
@@ -316,6 +318,19 @@ def _relate(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
                 relation.later, _Group(example=shown, zones=(chain.enter, chain.leave))
             )
         group.earlier.add(at)
+
+
+def _meant(earlier: Rule, later: Rule) -> bool:
+    """Whether a rule stands before another so that it decides otherwise, as it was compiled.
+
+    What denies unknown applications stands before what would permit them, and after the rules that
+    were moved above it.
+    """
+    return _denies_ahead(earlier) or (_denies_ahead(later) and earlier.ahead)
+
+
+def _denies_ahead(rule: Rule) -> bool:
+    return rule.ahead and not rule.leading and rule.action != "allow"
 
 
 def _withhold(seen: _Seen, at: int, later: int) -> None:
@@ -342,6 +357,8 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         if fate.leans:
             return  # it is needed once the rule that it leans on is gone, which is told of that
         because = fate.others
+    if not covered and _denies_ahead(seen.rules[at]):
+        return  # its log says what is not recognised, which no other rule's would
     alone = None if covered else seen.alone(at, because)
     because = because if alone is None else {alone}
     others = seen.names(because)

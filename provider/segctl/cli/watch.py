@@ -25,6 +25,7 @@ from segctl.model.errors import UsageError
 from segctl.operations import watch as judging
 from segctl.operations.publishing import Channels, deliver_all
 from segctl.operations.watch import WatchOptions
+from segctl.planning.watched import Told
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from segctl.cli.arguments import Settings
     from segctl.cli.display import Display
 
-#: What is told once: an address, its kind, and what became of it.
-_Told = tuple[str, str, str]
 _NEWS = frozenset({"contained", "not_contained", "proposed"})
 
 
@@ -100,7 +99,7 @@ def watch(
         raise UsageError("--every reads again and again, which standard input cannot: name files")
     pause = duration_of("--every", every, unit="s", least=1) if every else 0.0
     channels = _channels(webhook or (), webhook_template)
-    told: frozenset[_Told] = frozenset()
+    seen: frozenset[Told] = frozenset()
     while True:
         now = datetime.now(UTC).timestamp()
         options = WatchOptions(
@@ -114,15 +113,15 @@ def watch(
         )
         document = _looked(settings, options, display)
         news = _news(document)
-        _notify(channels, document, news - told, display)
+        _notify(channels, document, news - seen, display)
         last = not every or "error" in document
         if last:
             _print(settings, document)
             return ERROR if "error" in document else OK
-        if news != told and not settings.json:
+        if news != seen and not settings.json:
             _print(settings, document)
             sys.stdout.flush()  # whoever reads it may be a pipe
-        told = news
+        seen = news
         time.sleep(pause)
 
 
@@ -165,27 +164,31 @@ def _channels(webhooks: Sequence[str], template: str) -> Channels:
     )
 
 
-def _news(document: Mapping[str, Any]) -> frozenset[_Told]:
+def _news(document: Mapping[str, Any]) -> frozenset[Told]:
     return frozenset(
-        (one["address"], one["sign"], one["state"])
+        Told(one["address"], one["sign"], one["state"])
         for one in document["items"]
         if one["state"] in _NEWS
     )
 
 
 def _notify(
-    channels: Channels, document: Mapping[str, Any], news: Collection[_Told], display: Display
+    channels: Channels, document: Mapping[str, Any], news: Collection[Told], display: Display
 ) -> None:
-    """Tell everybody who is to know of what is new."""
+    """Tell everybody who is to know of what is new, and what no look before this one told them."""
     if not channels.webhooks or not news:
+        return
+    news = frozenset(news) - judging.told()
+    if not news:
         return
     from segctl.notify import watch_message
     from segctl.report.watch import headline, notice_lines
 
-    states = {state for _, _, state in news}
+    states = {one.state for one in news}
     status = next(one for one in ("not_contained", "proposed", "contained") if one in states)
     when = datetime.now(UTC).replace(microsecond=0).isoformat()
     message = watch_message(
         status, headline(document), notice_lines(document), environment="", time=when
     )
-    deliver_all(channels, message, display)
+    if deliver_all(channels, message, display):
+        judging.notified(news)

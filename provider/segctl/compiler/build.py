@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.compiler import findings, islands, naming, rules
+from segctl.compiler import findings, islands, naming, rules, unknown
 from segctl.compiler.automatic import automatic
 from segctl.compiler.containing import containing
 from segctl.compiler.objects import Assets, Objects
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from segctl.compiler.routing import Leg
+    from segctl.model.addresses import Interval
     from segctl.model.site import Conduit, Device, Site
     from segctl.model.site import Schedule as DeclaredSchedule
 
@@ -44,6 +45,10 @@ class Desired:
     bindings: tuple[FirewallZone, ...] = ()
     findings: tuple[Problem, ...] = ()
     receivers: tuple[str, ...] = ()
+    #: by group, the addresses that each island has which the firewall prepares
+    islands: Mapping[str, tuple[Interval, ...]] = field(
+        default_factory=dict[str, "tuple[Interval, ...]"]
+    )
     #: of the conduits that cross the firewall, by the names that rules know them by
     tickets: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -109,6 +114,7 @@ class _Compiler:
         ]
         every, contained = containing(device, made)
         every, cut = self._islands.prepared(device, every, objects, self.problems)
+        every = unknown.denied(device, every)
         self.problems += rules.same_names(device, (rule.name for rule in every))
         zones = _zones(device)
         used = {leg.flow.schedule for leg in legs}
@@ -135,6 +141,7 @@ class _Compiler:
                 *findings.shared_zones(device, zones, self._zones),
                 *findings.unprofiled(device, legs),
             ),
+            islands=self._islands.addresses(device, self._owned),
             tickets={
                 naming.label(leg.conduit): leg.conduit.ticket for leg in legs if leg.conduit.ticket
             },

@@ -224,6 +224,7 @@ def _rules(members: Sequence[Desired], problems: list[Problem]) -> tuple[Declare
     variants: dict[str, int] = {}
     for rule in owners:
         variants[rule.name] = variants.get(rule.name, 0) + 1
+    order.sort(key=lambda rule: not (rule.leading or rule.ahead))
     everyone = len(members)
     return tuple(
         _targeted(rule, owners[rule], everyone=everyone, alone=variants[rule.name] == 1)

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.compiler import naming
 from segctl.compiler.problems import problem
+from segctl.model.addresses import merge
 from segctl.model.policy import ANY, AddressGroup, DeclaredRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from segctl.compiler.objects import Objects
+    from segctl.compiler.ownership import Ownership
     from segctl.compiler.topology import Topology
+    from segctl.model.addresses import Interval
     from segctl.model.errors import Problem
     from segctl.model.site import Device, Site, Zone
 
@@ -101,6 +104,15 @@ class Islands:
         if key not in self._known:
             self._known[key] = island_of(self._site, key, self._graph)
         return self._known[key]
+
+    def addresses(self, device: Device, owned: Ownership) -> Mapping[str, tuple[Interval, ...]]:
+        """Return the addresses that each island which a firewall prepares has, by its group."""
+        declared = device.containment
+        found = () if declared is None else map(self.of, dict.fromkeys(declared.islands))
+        return {
+            island.group: merge(part for zone in island.inside for part in owned.of(zone))
+            for island in found
+        }
 
     def prepared(
         self,

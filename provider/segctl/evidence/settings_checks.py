@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from segctl.evidence.scene import Scene, Seen, Verdict, listed
+from segctl.evidence.unknown_checks import recognised
 from segctl.providers.settings import EFFECTS
 
 if TYPE_CHECKING:
@@ -263,7 +264,8 @@ def malware_boundary(scene: Scene) -> Seen:
         text = "a zone declares no kind, so that inside and outside cannot be told apart"
         return Seen(verdict="unknown", observed=text, expected=expected)
     rules = [rule for rule, sides in crossing if sides - {own}]
-    return profiled(scene, rules, expected, blocking=True)
+    seen = profiled(scene, rules, expected, blocking=True)
+    return seen if seen.verdict != "ok" else recognised(scene, seen, outside=True)
 
 
 def monitoring(scene: Scene) -> Seen:
@@ -272,7 +274,8 @@ def monitoring(scene: Scene) -> Seen:
     seen = audit_events(scene)
     if seen.verdict != "ok":
         return seen
-    return profiled(scene, scene.rules, expected, blocking=False, logged=True)
+    seen = profiled(scene, scene.rules, expected, blocking=False, logged=True)
+    return seen if seen.verdict != "ok" else recognised(scene, seen, outside=False)
 
 
 def content_age(scene: Scene) -> Seen:

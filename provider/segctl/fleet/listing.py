@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from segctl.compiler import naming
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.onward import leading_on
@@ -13,9 +14,10 @@ from segctl.fleet.queries import doubts_about, refuse_errors
 from segctl.fleet.readings import as_read
 from segctl.fleet.tasks import digest_of_read
 from segctl.providers.base import provider, reading
+from segctl.providers.containing import CONTAINED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from segctl.analysis.by_rule import Row
@@ -26,15 +28,29 @@ if TYPE_CHECKING:
     from segctl.fleet.workers import Workers
     from segctl.model.errors import Problem
     from segctl.planning.snapshot import Snapshot
+    from segctl.providers.base import Live
 
 #: Whose rules are listed: the inventory's, the devices', or both side by side.
 Side: TypeAlias = Literal["declared", "live", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """An island that a device prepares and holds, by its name; `said` until when, by whom and why.
+
+    Without `known`, whether it holds it cannot be told, and `said` is why.
+    """
+
+    name: str
+    said: str
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """What one device permits on each of its legs, in their order, and findings about it.
 
+    What it permits is what it does while nobody is cut off; `islands` are those that are.
     `digest` is of what was read of it, empty where nothing was.
     """
 
@@ -42,6 +58,7 @@ class Listed:
     legs: tuple[tuple[Row, ...] | Failure, ...]
     findings: tuple[Problem, ...] = ()
     digest: str = ""
+    islands: tuple[Isolation, ...] = ()
 
 
 def list_devices(
@@ -110,4 +127,16 @@ def list_document(desired: Desired, legs: Sequence[Leg], side: Side, document: b
         legs=list_legs(desired, legs, sides, leading=leading_on(live)),
         findings=tuple(one for one in doubts if one.severity != "note"),
         digest=digest_of_read(speaks, document),
+        islands=tuple(_islands(live)),
     )
+
+
+def _islands(live: Live) -> Iterator[Isolation]:
+    """Yield what is an island on a device, or may be."""
+    said = {one.subject: one.message for one in live.findings if one.kind == CONTAINED}
+    for group, held in live.contained.items():
+        name = naming.island_label(group)
+        if name and held.unread:
+            yield Isolation(name=name, said=held.unread, known=False)
+        elif name and held.addresses:
+            yield Isolation(name=name, said=said.get(name, f"{name} is an island"))

@@ -55,6 +55,21 @@ class Permits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IslandNow:
+    """An island that some device holds or may hold; zones are keys, `said` is by device.
+
+    `lacking` are devices around it that were read and do not hold it, or of which that cannot be
+    told, with the reasons.
+    """
+
+    name: str
+    inside: tuple[str, ...]
+    above: tuple[str, ...]
+    said: Mapping[str, str]
+    lacking: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
     """What was found: between the ends, and on the ways through third zones.
 
@@ -66,6 +81,7 @@ class QueryResult:
     found: tuple[Permits, ...]
     ways: tuple[tuple[Permits, ...], ...]
     devices: Mapping[str, Listed | Failure]
+    islands: tuple[IslandNow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

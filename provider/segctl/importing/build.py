@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from segctl.compiler import naming
 from segctl.compiler.build import compile_site
 from segctl.importing.files import inventory_files
+from segctl.importing.islands import given_back, not_given_back, with_islands
 from segctl.importing.managed import read_managed
 from segctl.importing.suggest import suggest
 from segctl.importing.words import is_word
@@ -22,13 +24,15 @@ from segctl.planning.make import plan_device
 from segctl.providers.base import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from segctl.analysis.finding import Lint
     from segctl.compiler.build import Desired
+    from segctl.importing.islands import Prepared
     from segctl.importing.suggest import Suggested
     from segctl.model.diff import Change
+    from segctl.model.policy import Rule
     from segctl.model.site import Conduit
     from segctl.providers.base import Live, Provider
 
@@ -111,6 +115,7 @@ def import_device(
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,
         default_rules=default_rules(live, forwarding),
+        unknown_applications=unknown_applications(live.policy.rules),
         containment=managed.containment,
         ha_peer=device.ha_peer,
     )
@@ -120,7 +125,10 @@ def import_device(
         devices=(firewall,),
     )
     whole, refused = compilable(whole, today)
-    changes, differing = plan_back(lambda: compile_site(whole, today)[device.name], live, provider)
+    whole, back = planned_back(
+        whole, managed.islands, lambda site: compile_site(site, today)[device.name], live, provider
+    )
+    (firewall,) = whole.devices
     files = inventory_files(
         site=whole,
         device=firewall,
@@ -136,8 +144,8 @@ def import_device(
         site=whole,
         lint=linted,
         suggestions=len(suggested.conduits),
-        changes=changes,
-        warnings=(*managed.warnings, *strange, *refused, *differing, *suggested.warnings),
+        changes=back.changes,
+        warnings=(*managed.warnings, *strange, *refused, *back.warnings, *suggested.warnings),
     )
 
 
@@ -193,7 +201,7 @@ def bindings_of(
 
 def position_of(live: Live) -> Position:
     """Return where our block stands; a device without one gets it below the rules of others."""
-    leading = {rule.name for rule in live.policy.rules if rule.leading}
+    leading = {rule.name for rule in live.policy.rules if rule.ahead}
     ours = {rule.name for rule in live.policy.rules} - leading
     order = [name for name in live.order if name not in leading]
     above: list[str] = []
@@ -224,6 +232,11 @@ def default_setting(live: Live) -> str:
     """Return how the device forwards the logs of unmatched traffic that it denies."""
     rule = _default(live)
     return rule.log_setting if rule is not None and rule.action != "allow" and rule.log else ""
+
+
+def unknown_applications(rules: Iterable[Rule]) -> Literal["", "deny"]:
+    """Return whether a rule of ours denies what the device does not recognise."""
+    return "deny" if any(rule.name == naming.UNKNOWN_RULE for rule in rules) else ""
 
 
 def default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:
@@ -277,15 +290,40 @@ def _blamed(conduits: Iterable[Conduit], error: InventoryError) -> dict[Conduit,
     return named or dict.fromkeys(enforced, words[0][0] if words else "")
 
 
-def plan_back(
-    desired: Callable[[], Desired], live: Live, provider: Provider
-) -> tuple[int, tuple[Problem, ...]]:
-    """Return how many changes planning finds, each as a warning."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """How many changes planning an imported inventory finds, and what to say of it."""
+
+    changes: int
+    warnings: tuple[Problem, ...]
+
+
+def planned_back(
+    site: Site,
+    islands: Sequence[Prepared],
+    desired: Callable[[Site], Desired],
+    live: Live,
+    provider: Provider,
+) -> tuple[Site, Back]:
+    """Return the site, with its islands where these compile to what is there, and what differs."""
+    given = with_islands(site, islands) if islands else None
+    back = _plan_back(lambda: desired(site), live, provider)
+    if given is None:
+        return site, replace(back, warnings=(*not_given_back(islands), *back.warnings))
+    whole = _plan_back(lambda: desired(given.site), live, provider)
+    if whole.changes >= back.changes:
+        return site, replace(back, warnings=(*not_given_back(islands), *back.warnings))
+    told = (*given_back(given.islands), *not_given_back(given.left))
+    return given.site, replace(whole, warnings=(*told, *whole.warnings))
+
+
+def _plan_back(desired: Callable[[], Desired], live: Live, provider: Provider) -> Back:
+    """Plan, and return each change as a warning."""
     try:
         made = plan_device(desired(), live, provider)
     except SegctlError as error:
-        return 1, (_warning(f"planning back is not possible: {error}"),)
-    return len(made.changes), tuple(_differing(made.changes))
+        return Back(changes=1, warnings=(_warning(f"planning back is not possible: {error}"),))
+    return Back(changes=len(made.changes), warnings=tuple(_differing(made.changes)))
 
 
 def _differing(changes: tuple[Change, ...]) -> Iterator[Problem]:

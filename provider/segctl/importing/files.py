@@ -100,6 +100,7 @@ def _host_vars(device: Device, site: str) -> list[str]:
         *profiles_text(device),
         *forwarding_text(device),
         *default_text(device),
+        *unknown_text(device),
         *schedules_text(device),
         *containment_text(device, site),
     ]
@@ -158,6 +159,13 @@ def default_text(device: Device) -> list[str]:
     ]
 
 
+def unknown_text(device: Device) -> list[str]:
+    """Return whether what the device does not recognise is denied by a rule of its own."""
+    if not device.unknown_applications:
+        return []
+    return ["", entry(0, "segctl_unknown_applications", device.unknown_applications)]
+
+
 def position_text(position: Position) -> list[str]:
     """Return where our rules stand."""
     note = "# The position of our rules among those of others."
@@ -205,7 +213,11 @@ def zones_text(
 
 def zone_lines(zone: Zone, notes: Iterable[str]) -> list[str]:
     """Return a zone, with what is said of it."""
-    body = comments(4, ("level: ?", *_short(notes)))
+    known = zone.level is not None
+    level = "give its own level: this one makes the same islands" if known else "level: ?"
+    body = comments(4, (level, *_short(notes)))
+    if known:
+        body.append(f"    level: {zone.level:g}")
     if zone.networks:
         body += listed(4, "networks", zone.networks)
     if zone.assets:

@@ -15,6 +15,7 @@ from segctl.importing.files import (
     profiles_text,
     reached,
     schedules_text,
+    unknown_text,
     zone_map,
     zones_text,
 )
@@ -123,6 +124,7 @@ def _common(device: Device, site: str) -> list[str]:
         *position_text(device.position),
         *forwarding_text(device),
         *default_text(device),
+        *unknown_text(device),
         *schedules_text(device),
         *containment_text(device, site),
     ]

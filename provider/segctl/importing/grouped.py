@@ -19,9 +19,10 @@ from segctl.importing.build import (
     default_rules,
     default_setting,
     notes_of,
-    plan_back,
+    planned_back,
     position_of,
     remarks_of,
+    unknown_applications,
 )
 from segctl.importing.group_files import group_files
 from segctl.importing.managed import read_members
@@ -88,8 +89,10 @@ def import_group(
     )
     made, refused = compilable(made, today)
     names = [one.name for one in firewalls]
-
-    changes, differing = plan_back(lambda: _desired(made, names, today), live, provider)
+    made, back = planned_back(
+        made, managed.islands, lambda site: _desired(site, names, today), live, provider
+    )
+    firewalls = made.devices
     return Imported(
         host=group.name,
         files=group_files(
@@ -104,13 +107,13 @@ def import_group(
         site=made,
         lint=linted,
         suggestions=len(suggested.conduits),
-        changes=changes,
+        changes=back.changes,
         warnings=(
             *(one for one in live.findings if one.severity == "error"),
             *managed.warnings,
             *strange,
             *refused,
-            *differing,
+            *back.warnings,
             *suggested.warnings,
         ),
     )
@@ -122,10 +125,11 @@ def _desired(site: Site, names: Sequence[str], today: date) -> Desired:
 
 
 def _plainly(rule: Rule) -> Rule:
-    """Return the rule that closes our block under its own name, be it that of some firewalls."""
-    closing = naming.CLOSING_RULE
-    own = rule.targets and rule.name == name_for(closing, rule.targets)
-    return replace(rule, name=closing) if own else rule
+    """Return a rule between all zones under its own name, be it that of some firewalls."""
+    for name in (naming.CLOSING_RULE, naming.UNKNOWN_RULE):
+        if rule.targets and rule.name == name_for(name, rule.targets):
+            return replace(rule, name=name)
+    return rule
 
 
 def _zones(names: Iterable[str]) -> tuple[FirewallZone, ...]:
@@ -208,6 +212,7 @@ def _firewalls(
                 log_forwarding=forwarding if is_word(forwarding) else "",
                 schedules=suggested.schedules,
                 default_rules=default_rules(whole, forwarding),
+                unknown_applications=unknown_applications(whole.policy.rules),
                 containment=managed.containment,
                 serial=serial or one.serial,
                 peer_serial=peers[0].partition("/")[0] if peers else one.peer_serial,

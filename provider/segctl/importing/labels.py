@@ -144,7 +144,8 @@ class _Stems:
     networks: dict[str, tuple[str, Interval]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.known = {*self.intrazone, *(group.name for group in self.policy[AddressGroup])}
+        groups = (group.name for group in self.policy[AddressGroup] if not group.contained)
+        self.known = {*self.intrazone, *groups}
         self.networks, self.assets = {}, {}
         several: dict[str, list[Address]] = {}
         for address in self.policy[Address]:
@@ -179,7 +180,8 @@ class _Stems:
                         asset=asset if is_id(asset) else make_id(asset),
                         role=address.description,
                     )
-        groups = {group.name: group.members for group in self.policy[AddressGroup]}
+        held = self.policy[AddressGroup]
+        groups = {group.name: group.members for group in held if not group.contained}
         return Labels(head=head, pieces=pieces, groups=groups)
 
     def _split(self, head: str, rules: Sequence[Rule]) -> dict[str, str]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from segctl.compiler import naming
-from segctl.importing.contained import containment_of, contains, islands_of
+from segctl.importing.contained import containment_of, contains
 from segctl.importing.functions import function_uses, protocol_uses
+from segctl.importing.islands import Prepared, read_islands
 from segctl.importing.labels import Labels, is_spelled, read_labels
 from segctl.importing.networks import networks_of
 from segctl.importing.services import port_ranges
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 #: Stands in a conduit for the zones of it that only other firewalls see.
 UNSEEN = "unseen"
+#: Rules that name all the zones of a device that belong to the inventory.
+_OF_ALL_ZONES: Final = frozenset({naming.CLOSING_RULE, naming.UNKNOWN_RULE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Managed:
     schedules: tuple[Schedule, ...] = ()
     log_forwarding: str = ""
     containment: Containment | None = None
+    islands: tuple[Prepared, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
@@ -151,6 +155,7 @@ def _managed(
         schedules=tuple(reader.schedules[name] for name in sorted(reader.schedules)),
         log_forwarding=_most(rule.log_setting for rule in reader.rules if not contains(rule)),
         containment=containment_of(reader.rules),
+        islands=read_islands(reader.rules, reader.labels),
         warnings=tuple(reader.warnings),
     )
 
@@ -196,11 +201,12 @@ def _mode(described: naming.Description) -> Mode:
 def _bound(view: Live) -> list[str]:
     """Return the zones of a device that belong to the inventory.
 
-    The rule that closes our block names them all; without it they are all of the device's.
+    The rule that closes our block names them all, and so does the one that denies what is not
+    recognised; without either they are all of the device's.
     """
     held = [zone.name for zone in view.zones]
     for rule in view.policy.rules:
-        if rule.name == naming.CLOSING_RULE and not rule.flow:
+        if rule.name in _OF_ALL_ZONES and not rule.flow:
             named = frozenset(rule.from_zones)
             return [name for name in held if name in named]
     return held
@@ -264,6 +270,9 @@ class _Reader:
         for label, _, names in self._sides(self._flows):
             if label:
                 used.setdefault(label, set()).update(names)
+        for island in read_islands(self.rules, self.labels):
+            for label in island.above:
+                used.setdefault(label, set())
         zones = read_zones(self.labels, dict(used), frozenset(self._inside))
         known = {zone.id for zone in zones}
         more = tuple(
@@ -324,16 +333,9 @@ class _Reader:
                 continue
             by_label.setdefault(rule.conduit, []).append(rule)
         for rule in self._policy.rules:
-            known = rule.name == naming.CLOSING_RULE or contains(rule)
+            known = rule.name in _OF_ALL_ZONES or contains(rule)
             if not rule.flow and not known and rule.type != "intrazone":
                 self._warn(f"rule {rule.name} has our tag but does not name its conduit", rule)
-        for island, rule in islands_of(self._policy.rules):
-            self._warn(
-                f"island {island} is prepared, and no device knows the levels of zones",
-                rule,
-                "give zones their levels and declare it in segctl_containment.islands, or the next "
-                "apply takes it away",
-            )
         found = [self._conduit(label, rules) for label, rules in sorted(by_label.items())]
         return tuple(conduit for conduit in found if conduit.flows)
 

@@ -111,6 +111,7 @@ def read_device(
         default_rules=cast(
             "Literal['manage', 'leave']", found.get("segctl_default_rules") or "manage"
         ),
+        unknown_applications="deny" if found.get("segctl_unknown_applications") == "deny" else "",
         threat_profiles=tuple(
             (level, profile) for level, profile in sorted(profiles.items()) if profile
         ),

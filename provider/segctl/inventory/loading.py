@@ -68,6 +68,7 @@ _LATER: Final = frozenset(
         "reviewed",
         "serial",
         "shared",
+        "unknown_applications",
     }
 )
 #: The key of a device group's connection that holds its firewalls: the fields of a `Managed`.

@@ -26,6 +26,7 @@ _COMMON: Final[Mapping[str, str]] = {
     "position": "segctl_position",
     "unmanaged": "segctl_unmanaged",
     "default_rules": "segctl_default_rules",
+    "unknown_applications": "segctl_unknown_applications",
     "schedules": "segctl_schedules",
     "containment": "segctl_containment",
 }

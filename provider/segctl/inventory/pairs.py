@@ -28,6 +28,7 @@ _POLICY: Final = (
     "segctl_device_group",
     "segctl_manage_zones",
     "segctl_default_rules",
+    "segctl_unknown_applications",
     "segctl_threat_profiles",
     "segctl_log_forwarding",
     "segctl_schedules",

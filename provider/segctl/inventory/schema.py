@@ -428,6 +428,12 @@ HOST: Final = Record(
             doc="Whether traffic between zones that no rule matches is made deny and log.",
         ),
         Field(
+            name="segctl_unknown_applications",
+            shape=_choice("deny", "leave"),
+            doc="Whether what the firewall does not recognise is denied and logged between its "
+            "zones by a rule of its own, except where a conduit may declare it (default: leave).",
+        ),
+        Field(
             name="segctl_threat_profiles",
             shape=Record(
                 fields=(

@@ -139,7 +139,7 @@ def _rules(
         if name not in wanted:
             yield Change(op="delete", kind="rule", name=name, before=rule)
     names = [renamed[name].name if name in renamed else name for name in order]
-    leading = {name for name, rule in wanted.items() if rule.leading}
+    leading = {name for name, rule in wanted.items() if rule.ahead}
     placed = (
         placements(names, tuple(wanted), held=now.keys(), position=position, leading=leading)
         if position

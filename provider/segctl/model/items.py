@@ -25,6 +25,8 @@ RuleType = Literal["universal", "intrazone", "interzone"]
 ANY = "any"
 #: Tag of the rules that contain, and of those that stand above them: a block before all others.
 CONTAINMENT = "segctl-containment"
+#: Tag of the other rules of that block: they follow those that contain.
+AHEAD = "segctl-ahead"
 APPLICATION_DEFAULT = "application-default"
 #: Protocol and ports of the service ``icmp``: an echo request, type 8 of ICMP, 128 of ICMPv6.
 ECHOES = ("icmp", "0")
@@ -203,8 +205,13 @@ class Rule(Item):
 
     @property
     def leading(self) -> bool:
-        """Whether it is of the block that stands before every rule that can be preceded."""
+        """Whether it contains, or goes on to hold for those who are contained."""
         return CONTAINMENT in self.tags
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is of the block that stands before every rule that can be preceded."""
+        return self.leading or AHEAD in self.tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +222,7 @@ class DeclaredRule:
     ``enforce_functions``: a platform that cannot tell the functions apart must refuse the rule.
     ``profile_asked``: the conduit declares threat prevention; otherwise ``profile_group`` is the
     device's default. A ``leading`` rule contains, or goes on to hold for those who are contained.
+    Another one that is ``ahead`` stands below those, before every rule that can be preceded, too.
     """
 
     kind_name: ClassVar[str] = "declared-rule"
@@ -240,6 +248,7 @@ class DeclaredRule:
     enforce_functions: bool = True
     profile_asked: bool = False
     leading: bool = False
+    ahead: bool = False
     targets: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = field(default=(), compare=False)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from segctl.model import items as kinds
 from segctl.model.addresses import EVERYTHING, interval, merge, wildcard, wildcard_intervals
 from segctl.model.items import (
+    AHEAD,
     ANY,
     APPLICATION_DEFAULT,
     CONTAINMENT,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
 
 __all__ = [
+    "AHEAD",
     "ANY",
     "APPLICATION_DEFAULT",
     "CONTAINMENT",

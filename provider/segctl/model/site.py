@@ -284,6 +284,7 @@ class Device:
     scope: Scope = DEFAULT_SCOPE
     manage_zones: bool = False
     default_rules: Literal["manage", "leave"] = "manage"
+    unknown_applications: Literal["", "deny"] = ""
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
     audit_comments: bool = False

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 #: What to do: nothing that was not done; look, since it is mild; look at who speaks, and contain
 #: it; ask for a stricter profile; declare a protocol of the catalogue; teach the firewall an
-#: application; find out who needs it.
-Advice = Literal["blocked", "mild", "contain", "profile", "catalogue", "application", "undeclared"]
+#: application; find out who needs it; or declare what was denied, if it is wanted.
+Advice = Literal[
+    "blocked", "mild", "contain", "profile", "catalogue", "application", "undeclared", "denied"
+]
 _SEVERITIES: Final = ("critical", "high", "medium", "low", "informational")
 #: So many ends are named of each side; the others are counted.
 NAMED: Final = 20
@@ -69,7 +71,7 @@ class Threat:
 class Unknown:
     """Conversations in which the witness recognised no application, on one way and port.
 
-    `protocols` are those of the catalogue that are spoken on that port.
+    `protocols` are those of the catalogue that are spoken on that port, `rules` those that denied.
     """
 
     way: Way
@@ -78,6 +80,7 @@ class Unknown:
     port: int
     protocols: tuple[str, ...]
     advice: Advice
+    rules: set[str] = field(default_factory=set[str])
     volume: Volume = field(default_factory=Volume)
     sources: set[Party] = field(default_factory=set[Party])
     destinations: set[Party] = field(default_factory=set[Party])
@@ -85,10 +88,14 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threats:
-    """All kinds of threats, the most severe that passed first, and what is not recognised."""
+    """All kinds of threats, the most severe that passed first, and what is not recognised.
+
+    What is not recognised and was `denied` is apart.
+    """
 
     threats: tuple[Threat, ...]
     unknown: tuple[Unknown, ...]
+    denied: tuple[Unknown, ...] = ()
 
 
 def threatened(groups: Groups, standings: Standings, conduits: Iterable[Conduit]) -> Threats:
@@ -102,10 +109,10 @@ def threatened(groups: Groups, standings: Standings, conduits: Iterable[Conduit]
     mild = frozenset(one.key for one in conduits if _is_mild(one))
     ports = _ports()
     threats: dict[tuple[Way, str, str], Threat] = {}
-    unknown: dict[tuple[Way, str, str, int], Unknown] = {}
+    unknown: dict[tuple[Way, str, str, int, bool], Unknown] = {}
     for flow, held in groups.flows():
-        strange: dict[tuple[Way, str], list[tuple[Group, Count]]] = {}
-        ends: dict[tuple[Way, str], Standing] = {}
+        strange: dict[tuple[Way, str, bool], list[tuple[Group, Count]]] = {}
+        ends: dict[tuple[Way, str, bool], Standing] = {}
         for group, count in held:
             standing = standings.of(group)
             way = _way(standing)
@@ -113,11 +120,12 @@ def threatened(groups: Groups, standings: Standings, conduits: Iterable[Conduit]
                 key = (way, group.threat, group.severity.lower())
                 one = threats.setdefault(key, Threat(way=way, name=key[1], severity=key[2]))
                 _add(one, flow, group, count, standing)
-            elif outcome_of(group) == "conversation" and (name := _unrecognised(group)):
-                strange.setdefault((way, name), []).append((group, count))
-                ends[way, name] = standing
-        for (way, name), seen in strange.items():
-            at = (way, name, flow.protocol, flow.port)
+            elif outcome_of(group) != "attempt" and (name := _unrecognised(group)):
+                part = (way, name, outcome_of(group) == "denied")
+                strange.setdefault(part, []).append((group, count))
+                ends[part] = standing
+        for (way, name, denied), seen in strange.items():
+            at = (way, name, flow.protocol, flow.port, denied)
             if at not in unknown:
                 spoken = ports.get((flow.protocol, flow.port), ())
                 unknown[at] = Unknown(
@@ -126,22 +134,25 @@ def threatened(groups: Groups, standings: Standings, conduits: Iterable[Conduit]
                     protocol=flow.protocol,
                     port=flow.port,
                     protocols=spoken,
-                    advice=_about_unknown(way, spoken),
+                    advice="denied" if denied else _about_unknown(way, spoken),
                 )
             unknown[at].volume.add(volume_of(seen))
-            source, destination = _parties(flow, ends[way, name])
+            unknown[at].rules.update(group.rule for group, _ in seen if denied and group.rule)
+            source, destination = _parties(flow, ends[way, name, denied])
             unknown[at].sources.add(source)
             unknown[at].destinations.add(destination)
     for one in threats.values():
         one.advice = _about_threat(one, mild)
     return Threats(
         threats=tuple(sorted(threats.values(), key=_urgency)),
-        unknown=tuple(
-            sorted(
-                unknown.values(),
-                key=lambda one: (-one.volume.sessions, one.way, one.application, one.port),
-            )
-        ),
+        unknown=_most_first(one for one in unknown.values() if one.advice != "denied"),
+        denied=_most_first(one for one in unknown.values() if one.advice == "denied"),
+    )
+
+
+def _most_first(found: Iterable[Unknown]) -> tuple[Unknown, ...]:
+    return tuple(
+        sorted(found, key=lambda one: (-one.volume.sessions, one.way, one.application, one.port))
     )
 
 

@@ -72,6 +72,7 @@ class SeenFlow:
     functions: tuple[Function, ...]
     users: tuple[str, ...]
     witnesses: tuple[str, ...]
+    denied_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,8 @@ class Summary:
     unproven_flows: int
     unknown: tuple[SeenFlow, ...]
     unknown_flows: int
+    unknown_denied: tuple[SeenFlow, ...]
+    unknown_denied_flows: int
     threats: tuple[Threat, ...]
     open_functions: tuple[tuple[str, str, int], ...]
 
@@ -203,6 +206,7 @@ class _Adding:
         self._talkers: dict[str, Volume] = {}
         self._users: dict[str, Volume] = {}
         self._undeclared, self._unproven, self._unknown = _Top(), _Top(), _Top()
+        self._unknown_denied = _Top()
         self._threats: dict[tuple[str, str, str, str], list[tuple[Flow, int]]] = {}
         self._open: dict[tuple[str, str], int] = {}
 
@@ -236,6 +240,7 @@ class _Adding:
             else:
                 row.attempts += volume.sessions
         if part.outcome != "conversation":
+            self._denied(flow, part)
             return
         self._standing[part.standing.status].add(volume)
         self._talkers.setdefault(flow.source, Volume()).add(volume)
@@ -244,21 +249,38 @@ class _Adding:
             self._users.setdefault(user, Volume()).add(volume)
         self._listed(flow, part, volume, tuple(sorted(users)))
 
+    def _denied(self, flow: Flow, part: _Part) -> None:
+        """List what was denied and is nothing that the witness recognises."""
+        strange = [
+            (group, count)
+            for group, count in part.groups
+            if part.outcome == "denied"
+            and any(name.startswith(UNKNOWN) for name in group.applications)
+        ]
+        if strange:
+            volume = volume_of(strange)
+            users = {group.user for group, _ in strange if group.user}
+            held = _Part(standing=part.standing, outcome="denied", groups=strange)
+            self._listed(flow, held, volume, tuple(sorted(users)))
+
     def _listed(self, flow: Flow, part: _Part, volume: Volume, users: tuple[str, ...]) -> None:
         groups = [group for group, _ in part.groups]
         applications = sorted({name for group in groups for name in group.applications})
         functions = sorted({one for group in groups for one in group.functions})
-        for one in functions:
+        standing = part.standing
+        denied = part.outcome == "denied"
+        for one in () if denied else functions:
             if not one.access_class:
                 key = (one.protocol, one.name)
                 self._open[key] = self._open.get(key, 0) + 1
-        standing = part.standing
         lists: list[_Top] = []
-        if standing.status in {"undeclared", "no_zone"}:
+        if denied:
+            lists.append(self._unknown_denied)
+        elif standing.status in {"undeclared", "no_zone"}:
             lists.append(self._undeclared)
         elif standing.status == "unproven":
             lists.append(self._unproven)
-        if any(name.startswith(UNKNOWN) for name in applications):
+        if not denied and any(name.startswith(UNKNOWN) for name in applications):
             lists.append(self._unknown)
         rank = (volume.sessions, volume.bytes, flow, standing.why)
         wanted = [top for top in lists if top.wants(rank)]
@@ -272,6 +294,7 @@ class _Adding:
             functions=tuple(functions),
             users=users,
             witnesses=tuple(sorted({group.witness for group in groups})),
+            denied_by=tuple(sorted({group.rule for group in groups if denied and group.rule})),
         )
         for top in wanted:
             top.add(seen)
@@ -330,6 +353,8 @@ class _Adding:
             unproven_flows=self._unproven.count,
             unknown=self._unknown.result(),
             unknown_flows=self._unknown.count,
+            unknown_denied=self._unknown_denied.result(),
+            unknown_denied_flows=self._unknown_denied.count,
             threats=tuple(self._threat_rows()),
             open_functions=tuple(sorted(opened)),
         )

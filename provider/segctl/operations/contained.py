@@ -21,12 +21,14 @@ from segctl.operations.loading import load_inventory
 from segctl.planning import containments
 from segctl.planning.audit import journal_file
 from segctl.planning.containing import Order, let_go, prepared, unprepared
+from segctl.planning.islands import cut_of
+from segctl.planning.losses import lacking
 from segctl.providers.base import provider
 from segctl.providers.containing import Containing
 from segctl.transports.lock_owner import this_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from segctl.inventory import Loaded
     from segctl.model.addresses import Interval
@@ -159,7 +161,33 @@ def status(
         for name in one.devices
         if name not in known
     )
-    return wanted, (*(row for rows in found for row in rows), *lost)
+    return wanted, (*(row for rows in found for row in rows), *lost, *_left_out(loaded, wanted))
+
+
+def _left_out(loaded: Loaded, wanted: Sequence[Standing]) -> Iterator[Row]:
+    """Yield what zones of an island got while it is one: that is not part of it."""
+    groups = prepared_groups(loaded, islands=True)
+    known = Islands(loaded.site, topology(loaded.site.devices))
+    declared = {
+        one.group: one
+        for device in loaded.site.devices
+        if device.containment is not None
+        for one in map(known.of, device.containment.islands)
+    }
+    for one in wanted:
+        if one.group not in declared:
+            continue
+        parts = cut_of(loaded.site, declared[one.group]).parts
+        for text in lacking(parts, one.addresses):
+            for name in one.devices:
+                if one.group in groups.get(name, ()):
+                    yield Row(
+                        device=name,
+                        address=text,
+                        gap="is not part of it: its zone got it later; end the island and begin "
+                        "it again",
+                        island=naming.island_label(one.group),
+                    )
 
 
 def _on_record(*, islands: bool) -> tuple[Standing, ...]:
@@ -334,13 +362,21 @@ def _held_rows(group: str, cell: Cell) -> list[Row]:
     ]
 
 
+def _lost(wanted: Standing) -> str:
+    """Return since when it is lost at the earliest, as far as that is on record."""
+    if wanted.held is None:
+        return "the firewall has lost it, or never had it"
+    when = wanted.held.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"the firewall has lost it since {when} UTC, when it was last seen to hold it"
+
+
 def _lacking(wanted: Standing, rules: str, cell: Cell) -> list[Row]:
     held = {one.address: one for one in cell.held()}
     found: list[Row] = []
     for text in wanted.addresses:
         gap = rules
         if text not in held:
-            gap = "is not registered: the firewall has lost it, or never had it"
+            gap = f"is not registered: {_lost(wanted)}"
         elif not held[text].enforced:
             gap = f"is registered and not in the group {wanted.group}"
         if gap:

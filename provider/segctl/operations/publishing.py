@@ -352,10 +352,10 @@ def _tell_of_change(
         progress.warn(f"it is not on record who knows of the drift: {error}")
 
 
-def deliver_all(channels: Channels, message: Message, progress: Progress) -> None:
-    """Send a notice to everybody who is to have it; what fails is a warning."""
-    for address in channels.webhooks:
-        _deliver(channels, address, message, progress)
+def deliver_all(channels: Channels, message: Message, progress: Progress) -> bool:
+    """Send a notice to everybody who is to have it; what fails is a warning, and returns False."""
+    done = [_deliver(channels, address, message, progress) for address in channels.webhooks]
+    return all(done)
 
 
 def _deliver(channels: Channels, address: Secret, message: Message, progress: Progress) -> bool:

@@ -8,24 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.ends import End, Extents, end_of, hops_between, sites_of
 from segctl.analysis.space import ALL_ADDRESSES, Box, Space
+from segctl.compiler.islands import Islands
 from segctl.compiler.topology import Hop, topology
+from segctl.fleet import Failure
 from segctl.fleet.legs import Leg
-from segctl.fleet.permits import Pair, QueryResult, joined_answers, legs_by_device
+from segctl.fleet.permits import IslandNow, Pair, QueryResult, joined_answers, legs_by_device
 from segctl.model.errors import Problem, UsageError
 from segctl.operations.loading import desired_of, load_inventory, today
 from segctl.operations.workers import at_work
+from segctl.planning.islands import firewalls_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from segctl.compiler.build import Desired
-    from segctl.fleet import Failure
-    from segctl.fleet.listing import Listed, Side
+    from segctl.fleet.listing import Isolation, Listed, Side
     from segctl.fleet.permits import Permits
     from segctl.fleet.readings import Readings
     from segctl.fleet.relations import Claim, Related
     from segctl.inventory import Loaded
+    from segctl.model.site import Site
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
 
@@ -127,7 +130,49 @@ def matrix_of(
         found=found,
         ways=(),
         devices=devices,
+        islands=tuple(_islands(loaded.site, devices)),
     )
+
+
+def _islands(site: Site, devices: Mapping[str, Listed | Failure]) -> Iterator[IslandNow]:
+    """Yield what is an island on any device, with what is cut from what, and who does not hold it.
+
+    Of one that the inventory no longer declares, the zones are not known.
+    """
+    held: dict[str, dict[str, Isolation]] = {}
+    for name, listed in devices.items():
+        for one in () if isinstance(listed, Failure) else listed.islands:
+            held.setdefault(one.name, {})[name] = one
+    known = Islands(site, topology(site.devices))
+    declared = {
+        one.name: one
+        for device in site.devices
+        if device.containment is not None
+        for one in map(known.of, device.containment.islands)
+    }
+    for name, by_device in sorted(held.items()):
+        if not any(one.known for one in by_device.values()):
+            continue
+        island = declared.get(name)
+        around = () if island is None else firewalls_of(site, island, today())[0]
+        lacking = {one: by.said for one, by in by_device.items() if not by.known}
+        for device in around:
+            if device.name not in by_device:
+                lacking[device.name] = _why(devices.get(device.name))
+        yield IslandNow(
+            name=name,
+            inside=() if island is None else tuple(zone.key for zone in island.inside),
+            above=() if island is None else tuple(zone.key for zone in island.above),
+            said={one: by.said for one, by in by_device.items() if by.known},
+            lacking=lacking,
+        )
+
+
+def _why(listed: Listed | Failure | None) -> str:
+    """Return why a firewall around an island is not known to hold it."""
+    if listed is None:
+        return "it was not read"
+    return listed.message if isinstance(listed, Failure) else "it does not hold it"
 
 
 def matrix_picture(

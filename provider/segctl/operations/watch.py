@@ -28,7 +28,7 @@ from segctl.system.inert import printable
 from segctl.transports.lock_owner import this_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from segctl.compiler.routing import Leg
     from segctl.inventory import Loaded
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from segctl.observe.suspects import Suspect
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
-    from segctl.planning.watched import Memory
+    from segctl.planning.watched import Memory, Told
 
 #: How old records may be that are judged, in seconds, where nobody says.
 WINDOW: Final = 3600.0
@@ -77,6 +77,21 @@ def acknowledge(reason: str) -> None:
     if not reason.strip():
         raise UsageError("--acknowledge needs --reason: what you looked at, and found")
     watched.acknowledged(journal_file(), this_run(), reason)
+
+
+def told() -> frozenset[Told]:
+    """Return what everybody was told of already; nothing where the journal cannot be trusted."""
+    entries, faults = _journal()
+    return frozenset() if faults else watched.told(entries, _clock())
+
+
+def notified(news: Iterable[Told]) -> None:
+    """Record what everybody was told of.
+
+    Raises:
+        JournalError: it cannot be recorded: the next look tells it again.
+    """
+    watched.notified(journal_file(), news)
 
 
 def watch(common: CommonOptions, options: WatchOptions, progress: Progress) -> WatchResult:

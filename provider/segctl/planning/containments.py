@@ -29,6 +29,7 @@ class Standing:
     """A containment that holds: of whom, on which firewalls, until when, by whom and why.
 
     An island has a `group` of its own, and is cut off only from the addresses `against` it.
+    `held` is when every firewall was last seen to hold it, None where that is not on record.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Standing:
     persistent: bool = True
     group: str = naming.CONTAINED
     against: tuple[str, ...] = ()
+    held: datetime | None = None
 
 
 def began(path: Path, wanted: Standing) -> None:
@@ -115,6 +117,10 @@ def standing(entries: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Stand
         event = entry.get("event")
         if event == CONTAIN and (one := _standing(entry)) is not None:
             found[one.id] = one
+        elif event == ENDED and entry.get("open") == []:
+            name = str(entry.get("containment", ""))
+            if name in found and (when := moment(entry.get("time"))) is not None:
+                found[name] = replace(found[name], held=when)
         elif event == RELEASE:
             gone, group = set(_texts(entry, "addresses")), _group(entry)
             found = {
@@ -133,11 +139,8 @@ def _without(one: Standing, gone: set[str]) -> Standing | None:
 
 
 def _standing(entry: Mapping[str, Any]) -> Standing | None:
-    try:
-        until = datetime.fromisoformat(str(entry.get("until")))
-    except ValueError:
-        return None
-    if until.tzinfo is None:
+    until = moment(entry.get("until"))
+    if until is None:
         return None
     return Standing(
         id=str(entry.get("containment", "")),
@@ -151,6 +154,15 @@ def _standing(entry: Mapping[str, Any]) -> Standing | None:
         group=_group(entry),
         against=_texts(entry, "against"),
     )
+
+
+def moment(value: object) -> datetime | None:
+    """Return the moment that an entry names, None where it names none."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _group(entry: Mapping[str, Any]) -> str:

@@ -97,8 +97,8 @@ def foreseen(
         place: how many rules of others stand above our block then.
     """
     others = [rule.name for rule in live.others.rules]
-    leading = [rule.name for rule in wanted.rules if rule.leading]
-    mine = [rule.name for rule in wanted.rules if not rule.leading]
+    leading = [rule.name for rule in wanted.rules if rule.ahead]
+    mine = [rule.name for rule in wanted.rules if not rule.ahead]
     kept = live.policy.replace(
         rules=(), defaults=() if wanted[DefaultRule] else live.policy[DefaultRule]
     )
@@ -127,7 +127,7 @@ class _Teller:
         self._objects = by_name(self._held)
         self._denying = {rule.name for rule in self._held.rules if rule.action != "allow"}
         self._place = {rule.name: at for at, rule in enumerate(self._held.rules)}
-        block = (rule.name for rule in live.policy.rules if not rule.leading)
+        block = (rule.name for rule in live.policy.rules if not rule.ahead)
         at = [self._place[name] for name in block if name in self._place]
         self._block = (min(at), max(at)) if at else None
 

@@ -149,7 +149,7 @@ def is_as_desired(plan: DevicePlan, live: Live) -> bool:
     held = managed(live, plan.covers)
     if plan.purge and live.others.rules:
         return False
-    leading = {rule.name for rule in held.rules if rule.leading}
+    leading = {rule.name for rule in held.rules if rule.ahead}
     return held.digest == plan.desired and in_place(
         live.order, {rule.name for rule in held.rules}, plan.position, leading
     )

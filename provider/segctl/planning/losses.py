@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
+from segctl.model.addresses import interval, interval_text, merge, networks_of, subtract
 from segctl.model.errors import Problem
 from segctl.model.policy import AddressGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from segctl.model.addresses import Interval
     from segctl.model.diff import Change
     from segctl.model.filled import Filled
     from segctl.model.policy import Policy, Rule
@@ -91,6 +93,60 @@ def let_go(contained: Mapping[str, Filled], wanted: Policy) -> Iterator[Problem]
             hint="declare segctl_containment.islands until it is no longer one"
             if label
             else "declare segctl_containment until nobody is contained",
+            severity="warning",
+        )
+
+
+def left_out(
+    contained: Mapping[str, Filled], islands: Mapping[str, tuple[Interval, ...]]
+) -> Iterator[Problem]:
+    """Say of what is an island which addresses of it are not part of it: its zones got them later.
+
+    Args:
+        contained: who is cut off, by groups.
+        islands: the addresses that each island has by the inventory, by its group.
+    """
+    for group, wanted in islands.items():
+        held = contained.get(group)
+        if held is None or held.unread or not held.addresses:
+            continue
+        if missing := lacking(wanted, held.addresses):
+            label = naming.island_label(group)
+            yield Problem(
+                message=f"{label} is an island without {', '.join(missing[:_SHOWN])}, which its "
+                "zones have by now: that is not cut off",
+                hint=f"end the island and begin it again: segctl island end {label}",
+                severity="warning",
+                subject=label,
+            )
+
+
+def lacking(wanted: Iterable[Interval], held: Iterable[str]) -> tuple[str, ...]:
+    """Return the networks of some addresses that are not among those that are held, as text."""
+    known = merge(map(interval, held))
+    return tuple(interval_text(part) for part in networks_of(subtract(wanted, known)))
+
+
+def unprepared(contained: Mapping[str, Filled], held: Policy, wanted: Policy) -> Iterator[Problem]:
+    """Say what cannot be cut off any more, where nobody is cut off by it now.
+
+    Args:
+        contained: who is cut off, by groups.
+        held: what segctl manages on the device.
+        wanted: what it is to hold.
+    """
+    kept = {group.name for group in wanted[AddressGroup] if group.contained}
+    for group in held[AddressGroup]:
+        now = contained.get(group.name)
+        if not group.contained or group.name in kept or (now is not None and now.addresses):
+            continue
+        label = naming.island_label(group.name)
+        what = f"what makes {label} an island" if label else "what contains"
+        yield Problem(
+            message=f"this takes away {what}: segctl {'island' if label else 'contain'} will "
+            "refuse it here",
+            hint=f"keep it in {'segctl_containment.islands' if label else 'segctl_containment'}, "
+            "unless it is no longer wanted",
             severity="warning",
         )
 

@@ -154,12 +154,14 @@ def compared(
         *_uncommented(device, provider),
         *losses.essential(cuts, held, changes),
         *losses.let_go(live.contained, wanted),
+        *losses.unprepared(live.contained, held, wanted),
+        *losses.left_out(live.contained, desired.islands),
         *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,
     )
     if provider.capabilities.ordered:
-        leading = {rule.name for rule in held.rules if rule.leading}
+        leading = {rule.name for rule in held.rules if rule.ahead}
         ours = {rule.name for rule in held.rules} - leading
         block = [name for name in order if name not in leading]
         notes = (*notes, *findings.displaced(block, ours, position))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from segctl.planning import containments
 from segctl.system import chain
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WATCH: Final = "watch"
 WITHDRAWN: Final = "watch_withdrawn"
 ACKNOWLEDGED: Final = "watch_acknowledged"
+NOTICE: Final = "watch_notice"
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 #: So many times as many as at once may be contained within a day, and nobody looked.
@@ -40,6 +41,14 @@ class Act:
     address: str
     began: datetime
     until: datetime
+
+
+class Told(NamedTuple):
+    """What a notice was about: an address, the kind of its records, and what became of it."""
+
+    address: str
+    sign: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +107,7 @@ def memory(entries: Iterable[Mapping[str, Any]], now: datetime) -> Memory:
     judged: dict[str, datetime] = {}
     ahead = False
     for entry in every:
-        when = _moment(entry.get("time"))
+        when = containments.moment(entry.get("time"))
         if when is None:
             continue
         ahead = ahead or when > now + _APART
@@ -136,7 +145,7 @@ def memory(entries: Iterable[Mapping[str, Any]], now: datetime) -> Memory:
 
 
 def _act(entry: Mapping[str, Any], when: datetime) -> Act | None:
-    until = _moment(entry.get("until"))
+    until = containments.moment(entry.get("until"))
     if until is None:
         return None
     return Act(
@@ -150,14 +159,6 @@ def _act(entry: Mapping[str, Any], when: datetime) -> Act | None:
 def _texts(entry: Mapping[str, Any]) -> Iterator[str]:
     held: object = entry.get("addresses")
     yield from map(str, cast("list[object]", held) if isinstance(held, list) else ())
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
 
 
 def before(entries: Sequence[Mapping[str, Any]], containment: str) -> tuple[Mapping[str, Any], ...]:
@@ -203,6 +204,48 @@ def acknowledged(path: Path, by: str, reason: str) -> None:
         JournalError: it cannot be recorded.
     """
     _add(path, {"event": ACKNOWLEDGED, "by": by, "reason": printable(reason)[:_TEXT_MOST]})
+
+
+def told(entries: Iterable[Mapping[str, Any]], now: datetime) -> frozenset[Told]:
+    """Return what everybody was told of within a day, and what has not changed since; pure.
+
+    Who was contained or let go meanwhile is told of anew, and so is everything that a person has
+    acknowledged.
+    """
+    found: dict[Told, datetime] = {}
+    for entry in entries:
+        when = containments.moment(entry.get("time"))
+        if when is None or when > now + _APART:
+            continue
+        event = entry.get("event")
+        if event == NOTICE and now - when < _DAY:
+            found |= dict.fromkeys(_told(entry), when)
+        elif event == ACKNOWLEDGED:
+            found.clear()
+        elif event in {containments.CONTAIN, containments.RELEASE}:
+            texts = tuple(_texts(entry))
+            found = {
+                one: at
+                for one, at in found.items()
+                if one.state == "contained" or not any(_within(one.address, text) for text in texts)
+            }
+    return frozenset(found)
+
+
+def _told(entry: Mapping[str, Any]) -> Iterator[Told]:
+    held: object = entry.get("told")
+    for one in cast("list[object]", held) if isinstance(held, list) else ():
+        if isinstance(one, list) and len(parts := cast("list[object]", one)) == len(Told._fields):
+            yield Told(*map(str, parts))
+
+
+def notified(path: Path, news: Iterable[Told]) -> None:
+    """Record what everybody was told of, so that the next look does not repeat it.
+
+    Raises:
+        JournalError: it cannot be recorded.
+    """
+    _add(path, {"event": NOTICE, "told": [list(one) for one in sorted(news)]})
 
 
 def _add(path: Path, entry: Mapping[str, Any]) -> None:

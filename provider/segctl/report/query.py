@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from segctl.analysis.space import Box, Names, Numbers
     from segctl.compiler.topology import Hop
     from segctl.fleet.listing import Listed
-    from segctl.fleet.permits import Permits, QueryResult
+    from segctl.fleet.permits import IslandNow, Permits, QueryResult
 
 #: Why the exit status is 1 where it cannot be told what is permitted.
 UNKNOWN = "cannot_tell"
@@ -85,17 +85,41 @@ def query_json(result: QueryResult, source: str, destination: str) -> dict[str, 
 
 def matrix_json(result: QueryResult) -> dict[str, Any]:
     """Return the document of what is permitted between all zones."""
-    cells = [pair_json(found) for found in result.found]
+    cells = [pair_json(found) | _cut(found, result.islands) for found in result.found]
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "side": result.side,
         "offline": result.offline,
+        "islands": [_island_json(one) for one in result.islands],
         "zones": sorted({cell[end] for cell in cells for end in ("from_zone", "to_zone")}),
         "cells": cells,
         "summary": {state: sum(state in cell["states"] for cell in cells) for state in STATES},
         "devices": _devices_json(result.devices),
     }
     return document | _error(cells, document)
+
+
+def _island_json(one: IslandNow) -> dict[str, Any]:
+    """Return an island: what it is cut from, which firewalls hold it, and which do not."""
+    return {
+        "name": one.name,
+        "said": next(iter(one.said.values())),
+        "zones": list(one.inside),
+        "cut_from": list(one.above),
+        "firewalls": list(one.said),
+        "lacking": [{"firewall": name, "why": why} for name, why in one.lacking.items()],
+    }
+
+
+def _cut(found: Permits, islands: Iterable[IslandNow]) -> dict[str, Any]:
+    """Return the islands that cut two zones from each other, with the end that is of each."""
+    source, destination = found.pair.source.zone, found.pair.destination.zone
+    cut: list[dict[str, Any]] = []
+    for one in islands:
+        for end, own, other in (("from", source, destination), ("to", destination, source)):
+            if own in one.inside and other in one.above:
+                cut.append({"end": end, **_island_json(one)})
+    return {"islands": cut}
 
 
 def _devices_json(devices: Mapping[str, Listed | Failure]) -> list[dict[str, Any]]:
@@ -266,9 +290,25 @@ def query_text(document: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(text=_total(document, text), style="bold")
 
 
+def island_text(one: Mapping[str, Any]) -> str:
+    """Return what is an island until when, from what it is cut, and where that lacks."""
+    zones = ", ".join(one["cut_from"]) or "zones that the inventory does not say"
+    text = f"{one['said']}; cut from {zones} on {', '.join(one['firewalls'])}"
+    if one["lacking"]:
+        lacking = "; ".join(f"{each['firewall']}: {each['why']}" for each in one["lacking"])
+        text += f"; not everywhere: {lacking}"
+    return text
+
+
 def matrix_text(document: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a document of what is permitted between all zones."""
     yield from _findings(document)
+    for one in document["islands"]:
+        yield Line(lead="! ", text=island_text(one), style="bold yellow")
+    if document["islands"]:
+        text = "What follows is what firewalls permit while nothing is an island."
+        yield Line(text=text, style="dim")
+        yield Line()
     if len(document["zones"]) <= _MOST_ZONES:
         yield from _grid(document)
     untold: dict[tuple[str, ...], list[str]] = {}
@@ -315,6 +355,7 @@ def _grid(document: Mapping[str, Any]) -> Iterator[Line]:
     number = {zone: at for at, zone in enumerate(zones, 1)}
     marks = {
         (pair["from_zone"], pair["to_zone"]): "".join(_MARKS[state] for state in pair["states"])
+        + "i" * bool(pair["islands"])
         for pair in document["cells"]
     }
     wide = max(len(zone) for zone in zones) + 4 if zones else 0
@@ -325,7 +366,8 @@ def _grid(document: Mapping[str, Any]) -> Iterator[Line]:
         cells = "".join(f"{marks.get((zone, other), '') or '·':>{width}}" for other in zones)
         yield Line(lead=f"{at:>2} {zone}".ljust(wide) + cells)
     said = ", ".join(f"{mark} {WORDS[state]}" for state, mark in _MARKS.items())
-    yield Line(text=f"{said}, · nothing", style="dim")
+    cut = ", i cut off as an island, but for flows that go on" if document["islands"] else ""
+    yield Line(text=f"{said}, · nothing{cut}", style="dim")
     yield Line()
 
 

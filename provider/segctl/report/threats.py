@@ -32,6 +32,7 @@ _ADVICE: Final = {
     "that the rule can name it",
     "catalogue": "no conduit declares it; the port is known: if it is wanted, declare the protocol",
     "undeclared": "no conduit declares it: find out who needs it, or contain who speaks",
+    "denied": "nothing more passed: if it is wanted, declare it; contain a source that goes on",
 }
 
 
@@ -45,10 +46,13 @@ def threats_json(
 ) -> dict[str, Any]:
     """Return the document of what was attacked, what is not recognised, and who is contained."""
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "coverage": coverage_json(coverage),
         "threats": [_threat(one) for one in found.threats],
         "unknown_applications": [_unknown(one) for one in found.unknown],
+        "unknown_denied": [
+            _unknown(one) | {"denied_by": sorted(one.rules)} for one in found.denied
+        ],
         "contained": [
             {
                 "name": one.name,
@@ -66,6 +70,7 @@ def threats_json(
             "watched": sum(one.watched for one in found.threats),
             "to_look_at": sum(one.advice in {"contain", "profile"} for one in found.threats),
             "unknown_sessions": sum(one.volume.sessions for one in found.unknown),
+            "unknown_denied": sum(one.volume.sessions for one in found.denied),
         },
     }
     return document | error_of(coverage)
@@ -140,6 +145,13 @@ def threats_text(document: Mapping[str, Any]) -> Iterator[Line]:
             if len(held) > TOP:
                 yield Line(lead="  ", text=f"{len(held) - TOP} more: --json has all", style="dim")
             yield Line()
+        if denied := document["unknown_denied"]:
+            yield Line(text="Not recognised, and denied", style="bold")
+            for one in denied[:TOP]:
+                yield from _row(one)
+            if len(denied) > TOP:
+                yield Line(lead="  ", text=f"{len(denied) - TOP} more: --json has all", style="dim")
+            yield Line()
     if document["contained"]:
         yield Line(text="Contained, by the journal", style="bold")
         for one in document["contained"]:
@@ -166,7 +178,8 @@ def _what(one: Mapping[str, Any]) -> str:
     port = f"{one['protocol']}/{one['port']}" if one["port"] else one["protocol"]
     known = f" (the port of {', '.join(one['known_on_port'])})" if one["known_on_port"] else ""
     volume = f"{counted(one['sessions'], 'session')}, {one['bytes']} bytes"
-    return f"{one['application']} on {port}{known}: {volume}"
+    denied = f", denied by {', '.join(one['denied_by']) or 'no rule'}" if "denied_by" in one else ""
+    return f"{one['application']} on {port}{known}{denied}: {volume}"
 
 
 def _who(one: Mapping[str, Any]) -> str:
@@ -196,6 +209,7 @@ def _headline(document: Mapping[str, Any]) -> str:
         f"Threat records: {summary['passed']} passed, {summary['watched']} only watched, "
         f"{summary['blocked']} blocked; {counted(summary['to_look_at'], 'kind')} to look at; "
         f"{counted(summary['unknown_sessions'], 'session')} not recognised"
+        + (f", {summary['unknown_denied']} denied" if summary["unknown_denied"] else "")
     )
 
 
@@ -217,12 +231,13 @@ def threats_report(
 
 
 def _sections(document: Mapping[str, Any]) -> Iterator[Section]:
-    for one in (*document["threats"], *document["unknown_applications"]):
+    strange = (*document["unknown_applications"], *document["unknown_denied"])
+    for one in (*document["threats"], *strange):
         conduit = f" ({one['conduit']})" if one["conduit"] else ""
         yield Section(
             name=f"{one['source_zone']} → {one['destination_zone']}{conduit}",
             state=_what(one),
-            good=one["advice"] in {"blocked", "mild", "application"},
+            good=one["advice"] in {"blocked", "mild", "application", "denied"},
             facts=one["what_to_do"],
             lines=(_who(one),),
         )

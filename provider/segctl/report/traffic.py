@@ -39,13 +39,14 @@ _LISTS = (
     ("undeclared", "Not declared"),
     ("unproven", "Declared by port, but the records do not show that it is what is declared"),
     ("unknown_applications", "Applications that the firewall does not know"),
+    ("unknown_denied", "Applications that the firewall does not know, denied"),
 )
 
 
 def traffic_json(coverage: Coverage, summary: Summary) -> dict[str, Any]:
     """Return the document of what was seen."""
     document: dict[str, Any] = {
-        "format_version": "1.1",
+        "format_version": "1.2",
         "coverage": coverage_json(coverage),
         "by": summary.by,
         "standing": {name: _volume(summary.standing[name]) for name in STATUSES},
@@ -56,6 +57,7 @@ def traffic_json(coverage: Coverage, summary: Summary) -> dict[str, Any]:
         "undeclared": _flows(summary.undeclared, summary.undeclared_flows),
         "unproven": _flows(summary.unproven, summary.unproven_flows),
         "unknown_applications": _flows(summary.unknown, summary.unknown_flows),
+        "unknown_denied": _flows(summary.unknown_denied, summary.unknown_denied_flows),
         "threats": [_threat(one) for one in summary.threats],
         "open_functions": [
             {"protocol": protocol, "function": name, "flows": flows}
@@ -126,6 +128,7 @@ def _flow(one: SeenFlow) -> dict[str, Any]:
         ],
         "users": list(one.users),
         "witnesses": list(one.witnesses),
+        **({"denied_by": list(one.denied_by)} if one.denied_by else {}),
         **{name: value for name, value in _volume(one.volume).items() if name != "flows"},
     }
 
@@ -233,6 +236,7 @@ def _flow_text(one: Mapping[str, Any]) -> str:
     if one["functions"]:
         said.append(", ".join(sorted({_function(two) for two in one["functions"]})))
     said += [f"by {', '.join(one['users'])}"] if one["users"] else []
+    said += [f"denied by {', '.join(one['denied_by'])}"] if "denied_by" in one else []
     said.append(counted(one["sessions"], "session"))
     said += [f"last {one['last']}"] if one["last"] else []
     named = f"{one['conduit']}.{one['flow']}: " if one["conduit"] else ""

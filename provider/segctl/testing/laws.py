@@ -214,7 +214,7 @@ def fewest_moves(harness: ProviderHarness) -> None:
             made = reach(harness, bench, wanted)
             after = read(harness, bench)
         ours = [rule.name for rule in after.policy.rules]
-        leading = {rule.name for rule in after.policy.rules if rule.leading}
+        leading = {rule.name for rule in after.policy.rules if rule.ahead}
         require(in_place(after.order, set(ours), made.position, leading))
         others = [name for name in before.order if name in before.other_rules]
         require([name for name in after.order if name in after.other_rules] == others)

@@ -24,6 +24,7 @@ from segctl.model.site import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -40,6 +41,8 @@ _USES = (
     ProtocolUse(protocol="modbus", classes=("read", "write")),
     ProtocolUse(protocol="iec-60870-5-104", classes=("read",)),
 )
+#: Levels of zones, in the order of a firewall's.
+_LEVELS = (1.0, 2.0, 3.0, 3.5, 4.0, 5.0)
 
 
 def _zone(key: str, number: int, *, ipv6: bool) -> Zone:
@@ -54,7 +57,13 @@ def _zone(key: str, number: int, *, ipv6: bool) -> Zone:
     if ipv6:
         both = (ip_network(f"10.{number}.0.20/32"), ip_network(f"fd00:{number:x}::20/128"))
         assets.append(Asset(name="dual", addresses=both))
-    return Zone(site=site, id=name, networks=tuple(networks), assets=tuple(assets))
+    return Zone(
+        site=site,
+        id=name,
+        level=_LEVELS[min(number, len(_LEVELS)) - 1],
+        networks=tuple(networks),
+        assets=tuple(assets),
+    )
 
 
 def _endpoints(zone: Zone) -> SearchStrategy[tuple[Endpoint, ...]]:
@@ -148,16 +157,33 @@ def sites(draw: DrawFn, device: Device, platform: Capabilities, *, flows: int = 
     return Site(zones=zones, conduits=tuple(conduits), devices=(device,))
 
 
-def containments(platform: Capabilities) -> SearchStrategy[Containment | None]:
-    """Nothing prepared, or who may be contained without or with flows that go on meanwhile."""
+def containments(
+    platform: Capabilities, zones: Sequence[str] = ()
+) -> SearchStrategy[Containment | None]:
+    """Nothing prepared, or who may be contained without or with flows that go on meanwhile.
+
+    Of `zones` (keys, from the lowest level up) some can be islands, and so can the site of those
+    that reach beyond its end.
+    """
     none = st.none()
     if not platform.contains:
         return none
+    lower = [key for key, level in zip(zones, _LEVELS, strict=False) if level < _LEVELS[3]]
+    able = lower if len(zones) > len(lower) else lower[:-1]
+    sites = {key.partition("/")[0] for key in lower} if len(zones) > len(lower) else set[str]()
+    islands = st.lists(st.sampled_from([*able, *sorted(sites)]), max_size=2, unique=True)
     some = st.builds(
         Containment,
         survives=st.sampled_from((None, (), ("c-a/f0", "c-b/f1", "c-c/f0"))),
+        islands=islands.map(tuple) if able else st.just(()),
     )
     return st.one_of(none, some)
+
+
+def unknown_applications(platform: Capabilities) -> SearchStrategy[Literal["", "deny"]]:
+    """Whether what is not recognised is denied, where the platform recognises anything."""
+    found: tuple[Literal["", "deny"], ...] = ("", "", "deny") if platform.applications else ("",)
+    return st.sampled_from(found)
 
 
 def desired(device: Device, platform: Capabilities) -> SearchStrategy[Desired]:
@@ -170,7 +196,12 @@ def compiled(site: Site, device: Device) -> Desired:
     if not device.members:
         return compile_site(site, TODAY)[device.name]
     firewalls = tuple(
-        replace(one, position=device.position, containment=device.containment)
+        replace(
+            one,
+            position=device.position,
+            containment=device.containment,
+            unknown_applications=device.unknown_applications,
+        )
         for one in device.members
     )
     every = compile_site(replace(site, devices=firewalls), TODAY)

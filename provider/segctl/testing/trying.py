@@ -12,7 +12,7 @@ from segctl.model.site import Position
 from segctl.planning.apply import Order, apply_device
 from segctl.planning.make import plan_device
 from segctl.testing.packets import packets
-from segctl.testing.strategies import containments, desired
+from segctl.testing.strategies import containments, desired, unknown_applications
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,8 @@ def _examples(draw: DrawFn, harness: ProviderHarness) -> _Shown:
     device = replace(
         harness.device,
         position=draw(st.sampled_from(positions)),
-        containment=draw(containments(can)),
+        containment=draw(containments(can, [one.zone for one in harness.device.zones])),
+        unknown_applications=draw(unknown_applications(can)),
     )
     return _Shown(draw(desired(device, can)))
 

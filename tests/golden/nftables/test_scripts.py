@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.model.site import Flow, ProtocolUse
+from segctl.model.site import Containment, Flow, ProtocolUse
 from segctl.testing import apply, plan, reach
 from segctl_mocks import LinuxMock
 from support.nft import asset, desired, firewall, tcp
@@ -35,6 +35,7 @@ POLL = Flow(
     protocols=(ProtocolUse(protocol="modbus", classes=("read",)),),
     essential=True,
 )
+PREPARED = Containment(islands=("site/supv",))
 WIDER = replace(POLL, destinations=(asset("ctrl", "a1"), asset("ctrl", "a2")))
 
 #: What is there before (None: nothing), and what is wanted.
@@ -45,6 +46,10 @@ CASES: dict[str, tuple[Desired | None, Desired]] = {
     "one-less": (desired(WEB, POLL), desired(POLL)),
     "nothing-left": (desired(WEB), desired()),
     "no-change": (desired(WEB), desired(WEB)),
+    "islands-and-containment": (
+        None,
+        desired(WEB, POLL, device=replace(firewall(), containment=PREPARED)),
+    ),
     "purge": (None, desired(WEB, device=replace(firewall(), unmanaged="purge"))),
 }
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.model.site import Position
+from segctl.model.site import Containment, Position
 from segctl.testing import plan, reach
 from segctl_mocks import PanosMock
-from support.panos import ANCHOR, RULES, PanosHarness, other_rule
+from support.panos import ANCHOR, RULES, PanosHarness, firewall, other_rule
 from support.plants import flow, plant
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 POLL = flow("poll", uses=(("modbus", ("read",)),), to_asset="a0", essential=True)
 TELECONTROL = flow("telecontrol", uses=(("iec-60870-5-104", ("read", "control")),))
 WEB = flow("web", ports=(443,))
+PREPARED = Containment(islands=("site/ctrl", "site"))
 AFTER = Position(where="after", rule=ANCHOR)
 
 #: What is there before (None: nothing), and what is wanted.
@@ -39,6 +40,14 @@ CASES: dict[str, tuple[Desired | None, Desired]] = {
     "another-place": (plant(WEB, POLL), plant(WEB, POLL, position=Position(where="first"))),
     "one-less": (plant(WEB, POLL), plant(POLL)),
     "nothing-left": (plant(WEB), plant()),
+    "islands-and-containment": (
+        None,
+        plant(POLL, WEB, device=replace(firewall(), containment=PREPARED)),
+    ),
+    "unknown-applications": (
+        None,
+        plant(POLL, WEB, device=replace(firewall(), unknown_applications="deny")),
+    ),
     "no-change": (plant(WEB, position=AFTER), plant(WEB, position=AFTER)),
 }  # fmt: skip
 

@@ -15,6 +15,8 @@ from datetime import date
 LONGEST = 1023
 #: Of the rule that closes our block.
 CLOSING_DESCRIPTION = "nothing else passes between these zones"
+#: Of the rule that denies what is not recognised.
+UNKNOWN_DESCRIPTION = "denies what is not recognised between these zones and no conduit declares"
 #: Of the rules that contain.
 CONTAINING_DESCRIPTION = "denies whoever segctl contain has put into its group"
 #: Of the rules that cut an island off.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SITE = "site"
 CLOSING_RULE = "segctl.deny"
+#: The rule that denies what a firewall does not recognise and no conduit declares.
+UNKNOWN_RULE = "segctl.unknown"
 #: The group of those who are contained; also the tag by which an address is in it.
 CONTAINED = "segctl-contained"
 #: The log forwarding profile by which a firewall contains by itself; also the tag that says so.

@@ -38,7 +38,7 @@ from segctl.providers.nftables.interpret import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from segctl.model.addresses import Interval
     from segctl.model.site import Device
@@ -62,7 +62,8 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
         raise UnsupportedError(message)
     fitter = _Fitter(policy, device)
     zones = [_zone(device, name) for name in {binding.name for binding in device.zones}]
-    rules = tuple(sorted(map(fitter.rule, policy.rules), key=rule_order))
+    asked = [rule for rule in policy.rules if rule.name != naming.UNKNOWN_RULE]
+    rules = tuple(sorted(map(fitter.rule, asked), key=rule_order))
     fitted = sealed(
         Policy(
             zones=tuple(sorted(zones, key=lambda zone: zone.name)),
@@ -75,7 +76,19 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
         )
     )
     idle = [not_by_itself(device.name, "on a Linux gateway") for _ in policy[LogProfile]]
-    return fitted, (*fitter.notes.values(), *idle)
+    return fitted, (*fitter.notes.values(), *idle, *_unrecognised(policy, device))
+
+
+def _unrecognised(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
+    """Say what becomes of traffic that no firewall recognises, where a rule was asked for."""
+    if any(rule.name == naming.UNKNOWN_RULE for rule in policy.rules):
+        yield Problem(
+            message=f"{device.name} has no rule for unknown applications, since nftables "
+            "recognises none: whatever no conduit declares is dropped and logged between its "
+            "zones, and what one declares by its ports passes, whatever it is",
+            hint="declare protocols whose functions nftables can tell apart, where they have any",
+            severity="note",
+        )
 
 
 def _zone(device: Device, name: str) -> FirewallZone:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from segctl.compiler import naming
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import (
+    AHEAD,
     ANY,
     APPLICATION_DEFAULT,
     CONTAINMENT,
@@ -44,8 +45,10 @@ TAG = Tag(name=names.TAG, comments="Managed by segctl: changes made by hand are 
 CONTAINMENT_TAG = Tag(
     name=CONTAINMENT, comments="segctl: what holds while somebody is contained, before all else"
 )
+AHEAD_TAG = Tag(name=AHEAD, comments="segctl: what denies unknown applications, and what precedes")
 _TAGS = (names.TAG,)
 _LEADING_TAGS = (names.TAG, CONTAINMENT)
+_AHEAD_TAGS = (names.TAG, AHEAD)
 
 
 _UNWRITABLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
@@ -70,6 +73,7 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
         zones=policy[FirewallZone],
         tags=(
             *((TAG,) if rules else ()),
+            *((AHEAD_TAG,) if any(AHEAD in rule.tags for rule in rules) else ()),
             *((CONTAINMENT_TAG,) if any(rule.leading for rule in rules) else ()),
         ),
         addresses=tuple(_address(item, new) for item in policy[Address]),
@@ -207,7 +211,7 @@ def _rule(
         destinations=_renamed(rule.destinations, new),
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
-        tags=_LEADING_TAGS if rule.leading else _TAGS,
+        tags=_LEADING_TAGS if rule.leading else _AHEAD_TAGS if rule.ahead else _TAGS,
         renamed_from=_former(rule.renamed_from),
         # the mark of an essential rule holds its seal: `sealed` adds it to the fitted rule
         description=None if rule.essential else _described(rule),

@@ -10,12 +10,12 @@ import re
 from typing import Any
 
 from segctl.compiler import naming
-from segctl.model.policy import CONTAINMENT
+from segctl.model.policy import AHEAD, CONTAINMENT
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by their names.
 TAG = "segctl"
-#: Tag objects of ours: the mark, and the one of the rules that contain.
-TAGS = frozenset({TAG, CONTAINMENT})
+#: Tag objects of ours: the mark, and those of the block that stands before all else.
+TAGS = frozenset({TAG, CONTAINMENT, AHEAD})
 MAX_NAME = 63
 MAX_SHORT_NAME = 31
 MAX_DESCRIPTION = naming.LONGEST

@@ -14,7 +14,7 @@ A script is an XML document with one step per line::
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: Most entries in one ``set``; keeps every step far below the 5 MB limit of a request.
 ENTRIES_PER_SET = 250
 
+#: Marks what holds something else than containers of our kinds; and a part of log forwarding.
+SHARED: Final = "shared"
+_LOGS: Final = "log-settings"
 #: Kinds whose items go by another name and stay what they are.
 _RENAMED = ("rule", "address", "address-group")
 #: Kinds that share one namespace: a name is taken by either.
@@ -266,7 +269,7 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
         made = [name for name in touched if name not in old and name in new]
         back += [_step("edit", place.path(kind, name), deepcopy(old[name])) for name in lost]
         if made and len(made) == len(new) and before.find(container) is None:
-            gone.append(_step("delete", f"{place.xpath}/{_first_missing(before, container)}"))
+            gone.append(_step("delete", f"{place.xpath}/{_first_missing(before, now, container)}"))
         else:
             gone += [_step("delete", place.path(kind, name)) for name in reversed(made)]
         if kind == "rule":
@@ -312,12 +315,18 @@ def _back_names(
     return renamed
 
 
-def _first_missing(vsys: Element, container: str) -> str:
-    """Return the topmost part of `container` below the rulebase that `vsys` lacks."""
+def _first_missing(before: Element, now: Element, container: str) -> str:
+    """Return the topmost part of `container` that was not there and holds nothing else now.
+
+    A rulebase stays in any case.
+    """
     parts = container.split("/")
-    for length in range(min(2, len(parts)), len(parts)):
-        if vsys.find("/".join(parts[:length])) is None:
-            return "/".join(parts[:length])
+    for length in range(1 if parts[0] == _LOGS else min(2, len(parts)), len(parts)):
+        part = "/".join(parts[:length])
+        held = now.find(part)
+        shared = held is not None and held.get(SHARED) is not None
+        if before.find(part) is None and not shared:
+            return part
     return container
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
@@ -18,7 +19,7 @@ from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.location import Location
-from segctl.providers.panos.render import restore, touched
+from segctl.providers.panos.render import SHARED, restore, touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -200,17 +201,25 @@ def _empty(entry: Element) -> None:
 
 
 def _bare(place: Location, entry: Element) -> Element:
-    """Return a place's entry with only the containers of our kinds."""
+    """Return a place's entry with only the containers of our kinds, and what these stand in.
+
+    What also holds something else says so, in the attribute `SHARED`.
+    """
     made = etree.Element("entry", name=entry.get("name", ""))
     for container in place.containers.values():
-        source = entry.find(container)
-        if source is None:
-            continue
-        parent = made
-        for part in container.split("/")[:-1]:
-            inner = parent.find(part)
+        parent, source, parts = made, entry, container.split("/")
+        for part, below in pairwise(parts):
+            found = source.find(part)
+            if found is None:
+                break
+            source, inner = found, parent.find(part)
             parent = etree.SubElement(parent, part) if inner is None else inner
-        parent.append(source)
+            if any(child.tag != below for child in found):
+                parent.set(SHARED, "yes")
+        else:
+            found = source.find(parts[-1])
+            if found is not None:
+                parent.append(found)
     return made
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.analysis.space import ALL_NAMES, NO_NAMES, Names, common, ranges, service
 from segctl.analysis.words import Meaning, exact
+from segctl.compiler.unknown import UNKNOWN_APPLICATIONS
 from segctl.model.filled import Selection
 from segctl.protocols import catalogue, default_ports
 from segctl.providers.panos.content_ports import numbers
@@ -96,7 +97,7 @@ class PanosWords:
         if self.containers is not None:
             return None
         itself = Names(frozenset({name}))
-        if name in known.applications:
+        if name in known.applications or name in UNKNOWN_APPLICATIONS:
             return exact(itself)
         if self.listed is not None and name not in self.listed:
             return None

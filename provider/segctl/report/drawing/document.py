@@ -28,6 +28,7 @@ def graph_json(layout: Layout, failed: Mapping[str, str]) -> dict[str, Any]:
                 "title": box.title,
                 "kind": box.look,
                 "zones": list(box.zones),
+                "marks": list(box.marks),
                 **_place_json(layout.boxes[box.key]),
             }
             for box in picture.boxes

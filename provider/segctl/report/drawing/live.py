@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from segctl.report.drawing.picture import Arrow
+from segctl.report.query import island_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ _LEGEND = (
     "beyond: open, but not declared; blocked: declared, but not open; "
     "cannot tell: what passes depends on what only the firewall knows, or it could not be asked"
 )
+_ISLANDS = "island: cut off for now, but for the flows that go on"
 
 
 def overlaid(
@@ -34,10 +36,16 @@ def overlaid(
     owner = {zone: box.key for box in picture.boxes for zone in box.zones}
     marks: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     beyond: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    inside: dict[str, dict[str, None]] = defaultdict(dict)
+    islands: dict[str, str] = {}
     for cell in cells:
         ends = owner.get(cell["from_zone"], ""), owner.get(cell["to_zone"], "")
         if not all(ends) or ends[0] == ends[1]:
             continue
+        for one in cell["islands"]:
+            islands[one["name"]] = island_text(one)
+            inside[ends[0] if one["end"] == "from" else ends[1]][one["said"]] = None
+            marks[ends]["island"] = None
         marks[ends] |= {_MARKS[state]: None for state in cell["states"] if state in _MARKS}
         beyond[ends] |= dict(_beyond(cell))
     arrows = [_marked(arrow, marks, beyond) for arrow in picture.arrows]
@@ -58,7 +66,17 @@ def overlaid(
     walls = [
         replace(wall, marks=("not read",)) if wall.key in failed else wall for wall in picture.walls
     ]
-    return replace(picture, arrows=tuple(arrows), walls=tuple(walls), legend=(_LEGEND,))
+    boxes = [
+        replace(box, marks=("ISLAND", *inside[box.key], *box.marks)) if box.key in inside else box
+        for box in picture.boxes
+    ]
+    return replace(
+        picture,
+        boxes=tuple(boxes),
+        arrows=tuple(arrows),
+        walls=tuple(walls),
+        legend=(_LEGEND, *((_ISLANDS, *islands.values()) if islands else ())),
+    )
 
 
 def _beyond(cell: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

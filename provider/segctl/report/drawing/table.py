@@ -11,6 +11,7 @@ from segctl.report.drawing.stamp import stamp_line
 from segctl.report.drawing.svg import px
 from segctl.report.escape import html_text
 from segctl.report.html import framed
+from segctl.report.query import island_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ _LETTERS: Mapping[Strength, str] = {
     "any": "A",
 }
 _SIGNS: Mapping[State, str] = {"same": "", "beyond": "+", "blocked": "-", "cannot_tell": "?"}
+_ISLAND = "i"
 _SIZE, _LEFT, _TOP = 30, 280, 230
 _STYLE = """\
 .m{--ink:#1f2933;--soft:#51606b;--paper:#fff;--line:#c9d2d8;--read:#e8f5f2;--write:#b7e0d6;\
@@ -56,6 +58,7 @@ class Cell:
 
     `declared` and `live` are the most that it may do; `live` is None where no firewall was asked.
     `states` say where the two differ, `rules` are those behind it, as ``rule on firewall: what``.
+    `islands` say what cuts the two off from each other for now, but for the flows that go on.
     """
 
     declared: Strength
@@ -63,6 +66,7 @@ class Cell:
     states: tuple[State, ...] = ()
     conduits: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    islands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ def table_of(
 
 
 def _says(cell: Cell) -> bool:
-    return bool(cell.declared != "none" or cell.states or cell.rules)
+    return bool(cell.declared != "none" or cell.states or cell.rules or cell.islands)
 
 
 def _cell(arrow: Arrow | None, listed: Mapping[str, Any] | None, *, asked: bool) -> Cell:
@@ -131,6 +135,7 @@ def _cell(arrow: Arrow | None, listed: Mapping[str, Any] | None, *, asked: bool)
         states=states,
         conduits=arrow.conduits if arrow is not None else (),
         rules=tuple(dict.fromkeys(map(_rule, rows))),
+        islands=tuple(map(island_text, listed["islands"])) if asked and listed is not None else (),
     )
 
 
@@ -166,6 +171,8 @@ def _svg(table: Table) -> Iterator[str]:
     foot = _TOP + count * _SIZE + 28
     yield f'<text class="s" x="12" y="{foot}">{legend}</text>'
     signs = "+ open beyond what is declared, - declared but blocked, ? cannot tell"
+    if any(cell.islands for cell in table.cells.values()):
+        signs += f", {_ISLAND} cut off as an island, but for flows that go on"
     yield f'<text class="s" x="12" y="{foot + 20}">{signs}</text>'
     yield "</svg>"
 
@@ -194,8 +201,9 @@ def shown_strength(cell: Cell) -> Strength:
 
 
 def letters(cell: Cell) -> str:
-    """Return what stands in a cell: the letter of its class, and where declared and live differ."""
-    return _LETTERS[shown_strength(cell)] + "".join(_SIGNS[state] for state in cell.states)
+    """Return what stands in a cell: the letter of its class, and signs of what else there is."""
+    signs = "".join(_SIGNS[state] for state in cell.states)
+    return _LETTERS[shown_strength(cell)] + signs + _ISLAND * bool(cell.islands)
 
 
 def told(source: str, target: str, cell: Cell) -> str:
@@ -205,12 +213,13 @@ def told(source: str, target: str, cell: Cell) -> str:
         parts.append(f"live {cell.live}")
     parts += [state.replace("_", " ") for state in cell.states if state != "same"]
     parts += [f"conduits {', '.join(cell.conduits)}"] if cell.conduits else []
-    return "; ".join((*parts, *cell.rules))
+    return "; ".join((*parts, *cell.islands, *cell.rules))
 
 
 def told_states(cell: Cell) -> str:
-    """Return where declared and live differ, in words."""
-    return ", ".join(state.replace("_", " ") for state in cell.states)
+    """Return where declared and live differ, and what is an island, in words."""
+    said = ", ".join(state.replace("_", " ") for state in cell.states)
+    return "; ".join((*((said,) if said else ()), *cell.islands))
 
 
 def table_page(table: Table) -> str:
