@@ -10,6 +10,7 @@ import pytest
 
 from cli_support import serve, write_plant
 from support.browser import AXE, CHROMIUM, finding, found, script
+from support.served import serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,8 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "evidence/evidence.html": ("evidence", "--html", "-o"),
     "evidence/zones-and-conduits.html": (),
 }
+#: What `segctl serve` answers: the page, and a question where no script asks it.
+SERVED = ("serve.html", "ask.html")
 RUN = """
 const broken = async () => (await axe.run(document)).violations.map(
   one => [one.id, one.help, ...one.nodes.map(node => node.target.join(" "))]);
@@ -82,11 +85,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     check=False,
                 )
                 assert (folder / name).exists(), done.stderr
+        with serving(folder, ["-i", "hosts.yml", "-i", "mocks.yml"], "--every", "1h") as served:
+            answer = served.query("ask", from_="scada1", to="plc1")
+            for name, text in zip(SERVED, (served.ask("/").text, answer.text), strict=True):
+                (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (390, True)])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, *SERVED])
 def test_the_engine_finds_nothing(
     pages: Path, name: str, width: int, tmp_path: Path, *, dark: bool
 ) -> None:

@@ -89,7 +89,7 @@ class Served:
         """Ask what may pass; `from_` is where it begins."""
         return self.ask(f"/{form}?{urlencode({k.rstrip('_'): v for k, v in fields.items()})}")
 
-    def until(self, true: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not true():
             assert self.process.poll() is None, self.log

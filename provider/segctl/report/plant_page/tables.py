@@ -136,4 +136,4 @@ _CLOSED = "</tbody></table></div>"
 
 def _opened(heads: Iterable[str]) -> Iterator[str]:
     cells = "".join(f'<th scope="col">{html_text(head)}</th>' for head in heads)
-    yield f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>'
+    yield f'<div class="wide" tabindex="0"><table><thead><tr>{cells}</tr></thead><tbody>'
