@@ -37,6 +37,18 @@ OfflineOption = Annotated[
         "--offline", help="Read this snapshot, or folder of snapshots, instead of devices"
     ),
 ]
+#: Of pages that show the plant.
+OneSiteOption = Annotated[str, typer.Option("--site", help="Show this site only")]
+AnswersOption = Annotated[
+    Path | None,
+    typer.Option("--checks", metavar="FILE", help="Also the answers to this file of checks"),
+]
+PastOption = Annotated[
+    str | None,
+    typer.Option(
+        "--history", metavar="URL", help="Also what has drifted so far, from this database"
+    ),
+]
 SinceOption = Annotated[
     str,
     typer.Option(

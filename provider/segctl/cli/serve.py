@@ -15,7 +15,13 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import duration_of, given_to
+from segctl.cli.options import (
+    AnswersOption,
+    OneSiteOption,
+    PastOption,
+    duration_of,
+    given_to,
+)
 from segctl.cli.screen import tell
 from segctl.model.durations import format_duration
 from segctl.model.errors import UsageError
@@ -81,21 +87,13 @@ def serve(
             "--proxy-ca", metavar="FILE", help="Authority of the proxy's certificate, of its own"
         ),
     ] = None,
-    site: Annotated[str, typer.Option("--site", help="Show this site only")] = "",
+    site: OneSiteOption = "",
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Known drift, which does not count"),
     ] = None,
-    checks: Annotated[
-        Path | None,
-        typer.Option("--checks", metavar="FILE", help="Also the answers to this file of checks"),
-    ] = None,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            "--history", metavar="URL", help="Also what has drifted so far, from this database"
-        ),
-    ] = None,
+    checks: AnswersOption = None,
+    history: PastOption = None,
 ) -> int:
     """Serve the plant on one page: drift as it is now, and answers; never writes to a device."""
     _needed()

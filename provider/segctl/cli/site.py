@@ -11,7 +11,7 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import OfflineOption, given_to
+from segctl.cli.options import AnswersOption, OfflineOption, OneSiteOption, PastOption, given_to
 from segctl.cli.screen import print_json, say, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import site as showing
@@ -24,7 +24,7 @@ def site(
     context: typer.Context,
     *,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page: .html")],
-    site: Annotated[str, typer.Option("--site", help="Show this site only")] = "",
+    site: OneSiteOption = "",
     live: Annotated[
         bool, typer.Option("--live", help="Also what firewalls enforce, and what has drifted")
     ] = False,
@@ -32,20 +32,12 @@ def site(
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Also what this saved plan does")
     ] = None,
-    checks: Annotated[
-        Path | None,
-        typer.Option("--checks", metavar="FILE", help="Also the answers to this file of checks"),
-    ] = None,
+    checks: AnswersOption = None,
     evidence: Annotated[
         Path | None,
         typer.Option("--evidence", metavar="FOLDER", help="Also this evidence of segctl evidence"),
     ] = None,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            "--history", metavar="URL", help="Also what has drifted so far, from this database"
-        ),
-    ] = None,
+    history: PastOption = None,
 ) -> int:
     """Show the plant on one page: drawing, matrix, register, findings; never writes to a device."""
     from segctl.report.plant_page import site_json
