@@ -68,6 +68,16 @@ def test_drift_appears_with_the_look_after_the_change(applied: Plant) -> None:
     assert applied.locks == 0
 
 
+def test_what_has_drifted_so_far_is_shown_from_its_database(applied: Plant) -> None:
+    database = str(applied.folder / "history.db")
+    opened(applied)
+    assert applied("drift", "--history", database).code == 2
+    words = ("--every", "1h", "--history", database)
+    with serving(applied.folder, applied.where, *words) as served:
+        past = served.ask("/").text.split('<section id="history"', 1)[1].split("</section>", 1)[0]
+    assert "<td>theirs</td>" in past
+
+
 def test_a_firewall_that_is_silent_is_not_in_sync(applied: Plant) -> None:
     with serving(applied.folder, applied.where, *FAST) as served:
         read = served.ask("/status.json").json["firewalls"][1]["read"]
