@@ -166,12 +166,13 @@ def test_what_somebody_changed_is_drift_and_no_island(prepared: Gateway, change:
     assert "Not an island" in done.out or "no firewall can make" in done.err
 
 
-def test_an_import_says_what_it_cannot_know(prepared: Gateway) -> None:
+def test_an_import_gives_islands_back_and_says_what_it_cannot_know(prepared: Gateway) -> None:
     begin(prepared, "supervisory")
     done = prepared("import", "gw1", "-o", "out")
     text = "".join(path.read_text("utf-8") for path in prepared.folder.rglob("out/**/*.yml"))
     assert "segctl_containment" in text
     said = done.out + done.err
-    assert "island plant.supervisory is prepared" in said
-    assert "island plant is prepared" in said
+    assert "levels of zones are such as make the islands of the device" in said
+    assert "plant, plant.supervisory" in said
+    assert "planning back changes nothing" in said
     assert "does not name its conduit" not in said
