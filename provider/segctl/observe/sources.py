@@ -127,7 +127,7 @@ def digest_of(source: Source) -> str:
     """Return the SHA-256 of a whole file; nothing where it cannot be read any more."""
     try:
         with _opened(source) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # it is read by readinto, which IO has not
     except (OSError, SourceError):
         return ""
 
