@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from support.panorama import Plant
 
 CONTAINED = "segctl-contained"
+PROFILES = "/config/shared/log-settings/profiles"
 FOR = ("--for", "2h", "--reason", "ransom note")
 DENYING = ["segctl.contained-source", "segctl.contained-destination"]
 SCADA = "10.1.0.5"
@@ -115,6 +116,25 @@ def test_it_is_planned_before_every_rule_of_the_group_and_pushed(behind: Plant) 
     behind("prove")
     behind("check", *ASKED, "--expect", "allow")
     assert behind.json("lint")["summary"] == lint, "nobody is contained: nothing to say of it"
+
+
+def test_rules_of_each_firewall_contain_whatever_they_are_called(behind: Plant) -> None:
+    """Firewalls that log differently have rules of their own, named after one of them."""
+    declare(behind)
+    group = "segctl_device_group: OT"
+    behind.change(group, f"{group}\n        segctl_default_rules: leave")
+    for cell, number in (("cell-1", 1), ("cell-2", 2)):
+        profile = f"<entry name='siem-{number}'/>"
+        behind.mocks.panorama.edit("set", PROFILES, profile, admin="other", commit=True)
+        zones = f"          segctl_zone_map: {{supervisory: {{zone: SUPV}}, {cell}"
+        behind.change(zones, f"          segctl_log_forwarding: siem-{number}\n{zones}")
+    behind("apply", "--auto-approve")
+    for name in ("fw1", "fw2"):
+        first = behind.mocks.pushed(name)[:2]
+        assert [one.partition("_")[0] for one in first] == DENYING
+        assert first != DENYING
+    assert opened(contain(behind)) == {"fw1": [], "fw2": []}
+    behind("contain", "status")
 
 
 def test_what_is_committed_and_not_pushed_prepares_nothing(behind: Plant) -> None:
