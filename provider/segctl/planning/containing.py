@@ -219,6 +219,8 @@ def contain(
             elif refused:
                 done.notes.append(f"{refused}; it has them from the other member")
             _end_sessions(cell, order, surviving, done, progress)
+            if cell.unread:
+                done.open.append(cell.unread)
         except DeviceError as error:
             done.open.append(error.message)
     return tuple(done for done, _ in begun)
