@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from cli.test_drift_enforced import put, theirs
 from cli_support import RULES, Plant
 from support.records import logged
 
@@ -233,6 +234,18 @@ def test_what_a_firewall_lost_is_a_gap_and_can_be_healed(prepared: Plant) -> Non
     assert prepared("contain", "status", "--heal").code == 0
     held = prepared.fleet["fw2"].device.userid.registered["10.20.2.5"]
     assert all(ends is not None for ends in held.values())
+    assert prepared("contain", "status").code == 0
+
+
+def test_a_rule_of_others_that_came_to_stand_above_is_a_gap(prepared: Plant) -> None:
+    contain(prepared, "asset", "scada1")
+    put(prepared, theirs())
+    done = prepared("contain", "status", "--json")
+    assert done.code == 1
+    (gap,) = done.json["gaps"]
+    assert (gap["device"], gap["address"]) == ("fw1", "10.20.2.5")
+    assert "theirs may still permit it, from SUPV to CTRL" in gap["gap"]
+    assert prepared("apply", "--auto-approve").code == 0  # which moves what contains above it
     assert prepared("contain", "status").code == 0
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from support.panorama import Plant
 
 CONTAINED = "segctl-contained"
+PROFILES = "/config/shared/log-settings/profiles"
 FOR = ("--for", "2h", "--reason", "ransom note")
 DENYING = ["segctl.contained-source", "segctl.contained-destination"]
 SCADA = "10.1.0.5"
@@ -115,6 +116,25 @@ def test_it_is_planned_before_every_rule_of_the_group_and_pushed(behind: Plant) 
     behind("prove")
     behind("check", *ASKED, "--expect", "allow")
     assert behind.json("lint")["summary"] == lint, "nobody is contained: nothing to say of it"
+
+
+def test_rules_of_each_firewall_contain_whatever_they_are_called(behind: Plant) -> None:
+    """Firewalls that log differently have rules of their own, named after one of them."""
+    declare(behind)
+    group = "segctl_device_group: OT"
+    behind.change(group, f"{group}\n        segctl_default_rules: leave")
+    for cell, number in (("cell-1", 1), ("cell-2", 2)):
+        profile = f"<entry name='siem-{number}'/>"
+        behind.mocks.panorama.edit("set", PROFILES, profile, admin="other", commit=True)
+        zones = f"          segctl_zone_map: {{supervisory: {{zone: SUPV}}, {cell}"
+        behind.change(zones, f"          segctl_log_forwarding: siem-{number}\n{zones}")
+    behind("apply", "--auto-approve")
+    for name in ("fw1", "fw2"):
+        first = behind.mocks.pushed(name)[:2]
+        assert [one.partition("_")[0] for one in first] == DENYING
+        assert first != DENYING
+    assert opened(contain(behind)) == {"fw1": [], "fw2": []}
+    behind("contain", "status")
 
 
 def test_what_is_committed_and_not_pushed_prepares_nothing(behind: Plant) -> None:
@@ -273,6 +293,19 @@ def test_what_a_firewall_lost_is_a_gap_and_can_be_healed(prepared: Plant) -> Non
     assert None not in ends(prepared, "fw2")
 
 
+def test_a_rule_that_is_pushed_above_later_is_a_gap(prepared: Plant) -> None:
+    contain(prepared)
+    panorama = prepared.mocks.panorama
+    opens = rule("opens", enter="SUPV", leave="CELL1", more=aimed(FIRST))
+    panorama.edit("set", RULES, opens, admin="other")
+    panorama.edit("move", f"{RULES}/entry[@name='opens']", where="top", admin="other", commit=True)
+    prepared("contain", "status")  # committed, and not pushed yet
+    panorama.push("OT", *SERIALS.values())
+    (gap,) = prepared.json("contain", "status", code=1)["gaps"]
+    assert (gap["device"], gap["address"]) == ("fw1", SCADA)
+    assert "Panorama pre-rule opens may still permit it" in gap["gap"]
+
+
 # --- pairs ---------------------------------------------------------------------------------------
 
 
@@ -309,6 +342,22 @@ def test_a_member_that_panorama_has_no_connection_to_is_a_gap(pair: Plant) -> No
     assert "is not connected to its Panorama" in " ".join(found["fw1b"])
     pair.mocks.panorama.reconnect(PEER["fw1b"])
     pair("contain", "status", "--heal")
+
+
+def test_a_member_that_was_given_another_policy_is_a_gap(pair: Plant) -> None:
+    """What is read is the policy of the one that carries traffic; the other one may differ."""
+    panorama = pair.mocks.panorama
+    opens = rule("opens", enter="SUPV", leave="CELL1", more=aimed(FIRST, PEER["fw1b"]))
+    panorama.edit("set", RULES, opens, admin="other")
+    panorama.edit("move", f"{RULES}/entry[@name='opens']", where="top", admin="other", commit=True)
+    panorama.push("OT", PEER["fw1b"])
+    assert pair.mocks.pushed("fw1b")[0] == "opens"
+    found = opened(contain(pair, code=1))
+    assert not found["fw1"]
+    assert "another version of the policy" in " ".join(found["fw1b"])
+    assert CONTAINED in tags(pair, "fw1b")[SCADA], "it contains as far as it can"
+    (gap,) = pair.json("contain", "status", code=1)["gaps"]
+    assert (gap["device"], gap["address"]) == ("fw1b", SCADA)
 
 
 # --- not contained -------------------------------------------------------------------------------

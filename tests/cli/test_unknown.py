@@ -252,3 +252,13 @@ def test_firewalls_behind_a_panorama_each_have_their_own(behind: Behind) -> None
     assert "segctl_unknown_applications: deny" in group.read_text(encoding="utf-8")
     behind.inventory = "imported/fw1"
     assert "No changes" in behind("plan", "-e", "ansible_password=secret")
+
+
+def test_lint_takes_it_as_it_is_meant_where_it_was_pushed(behind: Behind) -> None:
+    group = "        segctl_device_group: OT\n"
+    behind.change(group, f"{group}        segctl_unknown_applications: deny\n")
+    ports = "flows: {load: {source: scada1, services: [tcp/9999]}}"
+    behind.change("poll-2: {<<: *poll, to: cell-2}", f"poll-2: {{<<: *poll, to: cell-2, {ports}}}")
+    behind("apply", "--auto-approve")
+    assert behind.mocks.pushed("fw2")[0] == "plant.poll-2.load"
+    assert UNKNOWN not in behind("lint", "-v")

@@ -136,6 +136,26 @@ def test_what_could_not_be_delivered_is_told_again(prepared: Plant) -> None:
         assert len(service.received) == 1
 
 
+def test_who_joins_later_is_told_and_nobody_twice(prepared: Plant) -> None:
+    said = alarm(ago(60), src=CHILD)
+    with receiver() as first, receiver() as second:
+        watched(prepared, said, "--webhook", first.url())
+        watched(prepared, said, "--webhook", first.url(), "--webhook", second.url())
+        assert (len(first.received), len(second.received)) == (1, 1)
+
+
+def test_what_cannot_be_put_on_record_is_still_said(
+    prepared: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGCTL_JOURNAL", "/proc/none/journal.jsonl")  # nobody can write there
+    with receiver() as service:
+        (prepared.folder / "seen.log").write_text(alarm(ago(60), src=CHILD))
+        done = prepared("watch", "seen.log", "--webhook", service.url(), "--json")
+        assert len(service.received) == 1
+    assert states(done.json) == {CHILD: "proposed"}
+    assert "not on record who was told" in " ".join(done.err.split())
+
+
 # --- done ----------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from support.panorama_bench import GroupHarness
 
 WEB = flow("web", ports=(443,))
+CLEAR = "<clear><session><all><filter>{}</filter></all></session></clear>"
+REST = (
+    "<destination>10.0.0.2</destination><protocol>6</protocol><source-port>1</source-port>"
+    "<destination-port>2</destination-port>"
+)
 SSH = flow("ssh", ports=(22,))
 OLD, NEW = plant_of(WEB), plant_of(WEB, SSH)
 HERE = ip_address("10.0.0.1")
@@ -208,10 +213,16 @@ def test_a_session_with_a_managed_firewall_can_contain_and_change_nothing_else(
             {"type": "config", "action": "set", "xpath": "/config/shared", "element": "<tag/>"},
             {"type": "commit", "cmd": "<commit/>"},
             {"type": "op", "cmd": "<clear><session><all/></session></clear>"},
+            {"type": "op", "cmd": CLEAR.format("<source>10.0.0.1</source>")},
+            {"type": "op", "cmd": CLEAR.format("<source>10.0.0.0/8</source>" + REST)},
             {"type": "op", "cmd": "<request><restart><system/></restart></request>"},
         ):
             with pytest.raises(ApplyError, match="changes no configuration"):
                 cell.member.ask(params)
+        cell.member.client.passed_on = ""
+        with pytest.raises(ApplyError, match="changes no configuration"):
+            cell.member.ask({"type": "user-id", "action": "set", "cmd": "<uid-message/>"})
+        cell.member.client.passed_on = SERIALS["fw1"]
         assert [one for one in bench.mock.requests[asked:] if one.type != "keygen"] == []
         note = ContainedNote(until=datetime.now(UTC), id="1", by="test", why="test")
         cell.hold(["10.0.0.1"], note, 60, persistent=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +23,7 @@ from segctl.cli.options import (
     since_of,
 )
 from segctl.cli.screen import print_json, print_lines, tell
-from segctl.model.errors import UsageError
+from segctl.model.errors import JournalError, UsageError
 from segctl.operations import watch as judging
 from segctl.operations.publishing import Channels, deliver_all
 from segctl.operations.watch import WatchOptions
@@ -175,20 +177,24 @@ def _news(document: Mapping[str, Any]) -> frozenset[Told]:
 def _notify(
     channels: Channels, document: Mapping[str, Any], news: Collection[Told], display: Display
 ) -> None:
-    """Tell everybody who is to know of what is new, and what no look before this one told them."""
-    if not channels.webhooks or not news:
-        return
-    news = frozenset(news) - judging.told()
-    if not news:
-        return
-    from segctl.notify import watch_message
-    from segctl.report.watch import headline, notice_lines
+    """Tell each who is to know of what is new, and of what no look before this one told them."""
+    for address in channels.webhooks:
+        recipient = hashlib.sha256(address.reveal().encode()).hexdigest()
+        fresh = frozenset(news) - judging.told(recipient)
+        if not fresh:
+            continue
+        from segctl.notify import watch_message
+        from segctl.report.watch import headline, notice_lines
 
-    states = {one.state for one in news}
-    status = next(one for one in ("not_contained", "proposed", "contained") if one in states)
-    when = datetime.now(UTC).replace(microsecond=0).isoformat()
-    message = watch_message(
-        status, headline(document), notice_lines(document), environment="", time=when
-    )
-    if deliver_all(channels, message, display):
-        judging.notified(news)
+        states = {one.state for one in fresh}
+        status = next(one for one in ("not_contained", "proposed", "contained") if one in states)
+        when = datetime.now(UTC).replace(microsecond=0).isoformat()
+        message = watch_message(
+            status, headline(document), notice_lines(document), environment="", time=when
+        )
+        if not deliver_all(replace(channels, webhooks=(address,)), message, display):
+            continue
+        try:
+            judging.notified(fresh, recipient)
+        except JournalError as error:
+            display.warn(f"it is not on record who was told, and will be told again: {error}")

@@ -32,7 +32,8 @@ AHEAD: Final = 60.0
 MOST: Final = 100_000
 #: So many reasons and names are kept of one suspect.
 _SHOWN: Final = 3
-_OF_OURS: Final = frozenset(naming.CONTAINING_RULES)
+#: How the names of rules that contain begin; a device group may add whose one is.
+_OF_OURS: Final = tuple(naming.CONTAINING_RULES)
 
 
 class Against(NamedTuple):
@@ -100,7 +101,7 @@ class Sightings(Evidence):
     def add(self, one: Observation) -> None:
         """Count an observation."""
         group, when = one.group, one.end
-        if group.rule in _OF_OURS:
+        if group.rule.startswith(_OF_OURS):
             return
         if when is None:
             self.undated += 1

@@ -20,7 +20,7 @@ from segctl.operations.island import declared_island
 from segctl.operations.loading import load_inventory
 from segctl.planning import containments
 from segctl.planning.audit import journal_file
-from segctl.planning.containing import Order, let_go, prepared, unprepared
+from segctl.planning.containing import Cut, Order, let_go, prepared, still_passing, unprepared
 from segctl.planning.islands import cut_of
 from segctl.planning.losses import lacking
 from segctl.providers.base import provider
@@ -219,11 +219,18 @@ def _gaps(
     try:
         where = target(device.name, loaded.connections[device.name], device.scope)
         with speaks.connect(where, read_only=True, progress=told) as session:
-            held = prepared(speaks.parse(session.read()), managed=bool(device.group))
+            live, managed = speaks.parse(session.read()), bool(device.group)
+            held = prepared(live, managed=managed)
             for one in own:
                 rules = "; ".join(unprepared(held, one.group, against_of(one)))
+                gaps: list[Row] = []
                 for cell in _cells(session, one.group):
-                    found += _of_cell(cell, partial(_lacking, one, rules))
+                    gaps += _of_cell(cell, partial(_lacking, one, rules))
+                if not gaps:  # then only what stands above can let anything pass
+                    passing = still_passing(live, speaks, _cut(one), managed=managed)
+                    who = ", ".join(one.addresses)
+                    gaps += [_row(one, device.name, who, gap) for gap in passing]
+                found += gaps
     except SegctlError as error:
         found.append(Row(device=device.name, address=", ".join(every), gap=str(error)))
     return tuple(dict.fromkeys(found))
@@ -232,6 +239,11 @@ def _gaps(
 def against_of(one: Standing) -> tuple[Interval, ...]:
     """Return whom a containment on record cuts its addresses off from."""
     return tuple(map(interval, one.against)) or EVERYTHING
+
+
+def _cut(one: Standing) -> Cut:
+    """Return who a containment on record cuts off, and from whom."""
+    return Cut(parts=tuple(map(interval, one.addresses)), group=one.group, against=against_of(one))
 
 
 def _heal(loaded: Loaded, wanted: Standing, device: Device, told: Callable[[str], None]) -> None:
@@ -374,18 +386,15 @@ def _lacking(wanted: Standing, rules: str, cell: Cell) -> list[Row]:
     held = {one.address: one for one in cell.held()}
     found: list[Row] = []
     for text in wanted.addresses:
-        gap = rules
+        gap = rules or cell.unread
         if text not in held:
             gap = f"is not registered: {_lost(wanted)}"
         elif not held[text].enforced:
             gap = f"is registered and not in the group {wanted.group}"
         if gap:
-            found.append(
-                Row(
-                    device=cell.name,
-                    address=text,
-                    gap=gap,
-                    island=naming.island_label(wanted.group),
-                )
-            )
+            found.append(_row(wanted, cell.name, text, gap))
     return found
+
+
+def _row(wanted: Standing, device: str, address: str, gap: str) -> Row:
+    return Row(device=device, address=address, gap=gap, island=naming.island_label(wanted.group))

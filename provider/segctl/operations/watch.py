@@ -79,19 +79,19 @@ def acknowledge(reason: str) -> None:
     watched.acknowledged(journal_file(), this_run(), reason)
 
 
-def told() -> frozenset[Told]:
-    """Return what everybody was told of already; nothing where the journal cannot be trusted."""
+def told(recipient: str) -> frozenset[Told]:
+    """Return what one was told of already; nothing where the journal cannot be trusted."""
     entries, faults = _journal()
-    return frozenset() if faults else watched.told(entries, _clock())
+    return frozenset() if faults else watched.told(entries, _clock(), recipient)
 
 
-def notified(news: Iterable[Told]) -> None:
-    """Record what everybody was told of.
+def notified(news: Iterable[Told], recipient: str) -> None:
+    """Record what one was told of.
 
     Raises:
         JournalError: it cannot be recorded: the next look tells it again.
     """
-    watched.notified(journal_file(), news)
+    watched.notified(journal_file(), news, recipient)
 
 
 def watch(common: CommonOptions, options: WatchOptions, progress: Progress) -> WatchResult:

@@ -154,11 +154,10 @@ def unprepared(
         group: of those who are contained, or of an island.
         against: whom the rules have to cut them off from.
     """
-    held = {name_on_device(rule.name): rule for rule in policy.rules}
     resolve = resolver(policy)
 
-    def denies(rule: Rule | None, side: str) -> bool:
-        if rule is None or rule.disabled or rule.action == "allow" or rule.extras:
+    def denies(rule: Rule, side: str) -> bool:
+        if rule.disabled or rule.action == "allow" or rule.extras:
             return False
         sides = (rule.sources, rule.destinations)
         asked, other = sides if side == "source" else reversed(sides)
@@ -170,7 +169,8 @@ def unprepared(
     found = [
         f"rule {name} is not there, or does not deny"
         for name, side in naming.denying_rules(group).items()
-        if not denies(held.get(name), side)
+        # a device group may call it otherwise, where firewalls have different ones
+        if not any(denies(rule, side) for rule in policy.rules)
     ]
     if not any(one.contained and one.name == group for one in policy[AddressGroup]):
         found.append(f"group {group} is not there")
@@ -219,6 +219,8 @@ def contain(
             elif refused:
                 done.notes.append(f"{refused}; it has them from the other member")
             _end_sessions(cell, order, surviving, done, progress)
+            if cell.unread:
+                done.open.append(cell.unread)
         except DeviceError as error:
             done.open.append(error.message)
     return tuple(done for done, _ in begun)

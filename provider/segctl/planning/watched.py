@@ -206,11 +206,11 @@ def acknowledged(path: Path, by: str, reason: str) -> None:
     _add(path, {"event": ACKNOWLEDGED, "by": by, "reason": printable(reason)[:_TEXT_MOST]})
 
 
-def told(entries: Iterable[Mapping[str, Any]], now: datetime) -> frozenset[Told]:
-    """Return what everybody was told of within a day, and what has not changed since; pure.
+def told(entries: Iterable[Mapping[str, Any]], now: datetime, recipient: str) -> frozenset[Told]:
+    """Return what one was told of within a day, and what has not changed since; pure.
 
-    Who was contained or let go meanwhile is told of anew, and so is everything that a person has
-    acknowledged.
+    A `recipient` is a digest of its address. Who was contained or let go meanwhile is told of anew,
+    and so is everything that a person has acknowledged.
     """
     found: dict[Told, datetime] = {}
     for entry in entries:
@@ -218,7 +218,7 @@ def told(entries: Iterable[Mapping[str, Any]], now: datetime) -> frozenset[Told]
         if when is None or when > now + _APART:
             continue
         event = entry.get("event")
-        if event == NOTICE and now - when < _DAY:
+        if event == NOTICE and entry.get("to") == recipient and now - when < _DAY:
             found |= dict.fromkeys(_told(entry), when)
         elif event == ACKNOWLEDGED:
             found.clear()
@@ -227,7 +227,7 @@ def told(entries: Iterable[Mapping[str, Any]], now: datetime) -> frozenset[Told]
             found = {
                 one: at
                 for one, at in found.items()
-                if one.state == "contained" or not any(_within(one.address, text) for text in texts)
+                if not any(_within(one.address, text) for text in texts)
             }
     return frozenset(found)
 
@@ -239,13 +239,14 @@ def _told(entry: Mapping[str, Any]) -> Iterator[Told]:
             yield Told(*map(str, parts))
 
 
-def notified(path: Path, news: Iterable[Told]) -> None:
-    """Record what everybody was told of, so that the next look does not repeat it.
+def notified(path: Path, news: Iterable[Told], recipient: str) -> None:
+    """Record what one was told of, so that the next look does not repeat it.
 
     Raises:
         JournalError: it cannot be recorded.
     """
-    _add(path, {"event": NOTICE, "told": [list(one) for one in sorted(news)]})
+    listed = [list(one) for one in sorted(news)]
+    _add(path, {"event": NOTICE, "to": recipient, "told": listed})
 
 
 def _add(path: Path, entry: Mapping[str, Any]) -> None:

@@ -128,6 +128,11 @@ class Cell(Protocol):
         """
         ...
 
+    @property
+    def unread(self) -> str:
+        """Why it may enforce another policy than the one that was read; empty where it does not."""
+        ...
+
     def held(self) -> Sequence[Held]:
         """Return who is to be contained, whoever told it so."""
         ...

@@ -125,8 +125,9 @@ def test_forged_tries_make_no_scan_of_a_few_true_ones(tmp_path: Path) -> None:
     assert judged(tmp_path, few + tries(NOW - 500, CHILD, enter="CTRL")) == ()
 
 
-def test_what_our_own_rules_cut_is_no_scan(tmp_path: Path) -> None:
-    cut = tries(NOW - 600, CHILD, rule="segctl.contained-source", action="drop")
+@pytest.mark.parametrize("name", ["segctl.contained-source", "segctl.contained-source_fw1-d21f"])
+def test_what_our_own_rules_cut_is_no_scan(tmp_path: Path, name: str) -> None:
+    cut = tries(NOW - 600, CHILD, rule=name, action="drop")
     assert judged(tmp_path, cut) == ()
 
 

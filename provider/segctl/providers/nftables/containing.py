@@ -108,6 +108,11 @@ class HostCell:
         """Every packet is judged by the rules as they are."""
         return True
 
+    @property
+    def unread(self) -> str:
+        """It has one policy."""
+        return ""
+
     def held(self) -> Sequence[Held]:
         """Return who is in the sets.
 

@@ -127,6 +127,11 @@ class FirewallCell:
         """An open session goes on, whatever the rules say: it is to be ended."""
         return False
 
+    @property
+    def unread(self) -> str:
+        """Both members of a pair have one policy, which they synchronise."""
+        return ""
+
     def held(self) -> Sequence[Held]:
         """Return the addresses with our tag, and whether each is in the group."""
         inside = self._inside()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from lxml import etree
 
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
-from segctl.model.policy import CONTAINMENT, DefaultRule, Rule
+from segctl.model.policy import AHEAD, CONTAINMENT, DefaultRule, Rule
 from segctl.providers.panos import elements, names, overrides, references, translations
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
@@ -390,10 +390,10 @@ class Taken:
 def foreign(rule: Rule, origin: str) -> Rule:
     """Return a pushed rule with its origin in its name and without marks: it is none of ours.
 
-    Whether it is of the block that contains stays known, since firewalls are asked about that.
+    Whether it is of the block before all others stays known, since firewalls are asked about that.
     """
     ours = names.read_mark(rule.description) is not None
-    gone = {*names.TAGS} - ({CONTAINMENT} if names.TAG in rule.tags else set[str]())
+    gone = {*names.TAGS} - ({AHEAD, CONTAINMENT} if names.TAG in rule.tags else set[str]())
     return replace(
         rule,
         name=origin + rule.name,

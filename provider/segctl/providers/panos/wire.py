@@ -59,8 +59,13 @@ _READ_COMMANDS = re.compile(
     r"</external-list></system></request>\Z"
 )
 
-#: The command that ends sessions, never without a filter.
-_ENDS_ONE = re.compile(r"<clear><session><all><filter><source>")
+#: The command that ends one session: by both addresses, the protocol and both ports.
+_ENDS_ONE = re.compile(
+    r"<clear><session><all><filter><source>[0-9a-f.:]+</source>"
+    r"<destination>[0-9a-f.:]+</destination><protocol>[0-9]+</protocol>"
+    r"<source-port>[0-9]+</source-port><destination-port>[0-9]+</destination-port>"
+    r"</filter></all></session></clear>"
+)
 
 #: What admin roles call the right to a type of request: the vendor's help on admin role profiles.
 _RIGHTS = {
@@ -92,9 +97,10 @@ def is_write(params: Mapping[str, str]) -> bool:
 
 
 def only_contains(params: Mapping[str, str]) -> bool:
-    """Whether a request changes no configuration: it registers addresses, or ends one session."""
+    """Whether a request to a managed firewall registers addresses there, or ends one session."""
     kind, command = params.get("type"), params.get("cmd", "")
-    return kind == "user-id" or (kind == "op" and _ENDS_ONE.match(command) is not None)
+    contains = kind == "user-id" or (kind == "op" and _ENDS_ONE.fullmatch(command) is not None)
+    return contains and bool(params.get("target"))
 
 
 class KeyRefusedError(AuthError):

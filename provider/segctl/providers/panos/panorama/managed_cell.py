@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 class ManagedCell(FirewallCell):
     """One firewall behind a Panorama, in one virtual system; `firewall` is what Panorama says.
 
-    `told` is which serial number has answered, once it was asked.
+    `read` is the one of a pair whose policy is read. `told` is which serial number has answered,
+    once it was asked.
     """
 
     firewall: Firewall
+    read: Firewall
     told: list[str] = field(default_factory=list[str])
+
+    @property
+    def unread(self) -> str:
+        """Each member of a pair has what Panorama pushed to it last."""
+        if self.firewall.version == self.read.version:
+            return ""
+        return (
+            "Panorama pushed another version of the policy to it than to the other member, which "
+            "was read: push the device group to both"
+        )
 
     def _op(self, command: str) -> Element:
         self._refuse_another()

@@ -29,7 +29,7 @@ from segctl.providers.watching import Answer
 from segctl.transports.answers import Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from segctl.analysis.decide import Packet
     from segctl.model.scope import Scope
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 _WHY: Final = "is managed by Panorama: its policy is changed in its device group"
+
+
+def _in_order(members: Iterable[Firewall]) -> list[Firewall]:
+    """Return those first that are connected, and of these the one that carries traffic."""
+    return sorted(members, key=lambda one: (not one.connected, one.follows))
 
 
 class ProxiedSession(PanosSession):
@@ -100,8 +105,7 @@ class ProxiedSession(PanosSession):
         client, target = self._place.member.client, self._place.target
         if client.passed_on:
             return
-        known = self._known().values()
-        there = sorted((one for one in known if one.connected), key=lambda one: one.follows)
+        there = [one for one in _in_order(self._known().values()) if one.connected]
         if not there:
             raise ParseError(
                 target.name, "is not connected to its Panorama: what it enforces is unknown"
@@ -160,11 +164,12 @@ class ProxiedSession(PanosSession):
         Which these are is asked once in a session.
         """
         if not self._cells:
-            known = self._known().items()
-            self._cells = tuple(self._cell(name, firewall) for name, firewall in known)
+            known = self._known()
+            read = _in_order(known.values())[0]
+            self._cells = tuple(self._cell(name, one, read) for name, one in known.items())
         return [replace(cell, group=group) for cell in self._cells]
 
-    def _cell(self, name: str, firewall: Firewall) -> ManagedCell:
+    def _cell(self, name: str, firewall: Firewall, read: Firewall) -> ManagedCell:
         member = Member.of(
             replace(self._place.target, name=name),
             read_only=self._read_only,
@@ -172,7 +177,9 @@ class ProxiedSession(PanosSession):
         )
         member.wire.allows = only_contains
         member.client.passed_on = firewall.serial
-        return ManagedCell(member=member, vsys=self.part.location.name, firewall=firewall)
+        return ManagedCell(
+            member=member, vsys=self.part.location.name, firewall=firewall, read=read
+        )
 
     # --- changing ----------------------------------------------------------------------------
 
