@@ -254,6 +254,15 @@ def test_firewalls_behind_a_panorama_each_have_their_own(behind: Behind) -> None
     assert "No changes" in behind("plan", "-e", "ansible_password=secret")
 
 
+def test_in_the_post_rulebase_it_is_not_the_first_and_the_plan_warns(behind: Behind) -> None:
+    group = "        segctl_device_group: OT\n"
+    behind.change(group, f"{group}        segctl_unknown_applications: deny\n")
+    warning = "the rule for unknown applications stands below the firewall's own rules"
+    assert warning not in " ".join(behind("plan").split())
+    behind.change(group, f"{group}        segctl_rulebase: post\n")
+    assert warning in " ".join(behind("plan").split())
+
+
 def test_lint_takes_it_as_it_is_meant_where_it_was_pushed(behind: Behind) -> None:
     group = "        segctl_device_group: OT\n"
     behind.change(group, f"{group}        segctl_unknown_applications: deny\n")

@@ -122,8 +122,17 @@ def _by_itself(policy: DeclaredPolicy, device: Device) -> Iterator[Problem]:
 
 
 def _late(device: Device) -> Iterator[Problem]:
-    """Say that rules that contain are not the first, where they are pushed as post-rules."""
-    if device.containment is not None and LATE_GROUP in (device.group.kind, device.scope.kind):
+    """Say that rules that come first elsewhere do not, where they are pushed as post-rules."""
+    if LATE_GROUP not in (device.group.kind, device.scope.kind):
+        return
+    if device.unknown_applications == "deny":
+        yield Problem(
+            message=f"{device.name}: the rule for unknown applications stands below the firewall's "
+            "own rules, in the post-rulebase: what those permit passes, recognised or not",
+            hint="set segctl_rulebase: pre",
+            severity="warning",
+        )
+    if device.containment is not None:
         yield Problem(
             message=f"{device.name}: rules that contain stand below the firewall's own rules, in "
             "the post-rulebase: what those permit stays open for who is contained",
