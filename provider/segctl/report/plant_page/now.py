@@ -67,8 +67,11 @@ class Now:
     tried: datetime | None = None
 
     def stale(self, at: datetime) -> bool:
-        """Whether it is so old that nobody can tell how the firewalls stand."""
-        return (at - self.moment).total_seconds() > self.patience
+        """Whether it is so old that nobody can tell how the firewalls stand.
+
+        Nobody can either where the clock was set back, to long before it was read.
+        """
+        return abs((at - self.moment).total_seconds()) > self.patience
 
 
 def standing_at(device: DeviceNow, now: Now, at: datetime) -> Standing:
