@@ -342,8 +342,8 @@ def test_a_proxy_is_known_by_its_account(applied: Plant) -> None:
 def test_a_socket_that_was_left_is_replaced_and_one_in_use_is_not(plant: Plant) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "serve.sock"
-        words = ("--listen", f"unix:{path}", "--behind-proxy", "Remote-User", "--proxy-user", ME)
-        words = (*words, "--name", "plant.example")
+        proxy = ("--behind-proxy", "Remote-User", "--proxy-user", ME)
+        words = ("--listen", f"unix:{path}", *proxy, "--name", "plant.example")
         with serving(plant.folder, plant.where, *words, looked=False) as served:
             done = plant("serve", *words)
             assert done.code == 1
