@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from cli.test_island import DECLARED, EXPORT, begin, declare
+from support.served import serving
 
 if TYPE_CHECKING:
     from cli_support import Plant
@@ -113,3 +114,26 @@ def test_the_page_of_the_plant_has_it_through_the_same_parts(island: Plant) -> N
     text = (island.folder / "plant-page.html").read_text(encoding="utf-8")
     assert f"ISLAND · {SAID}" in text
     assert ">Ai</text>" in text
+
+
+def test_a_list_of_what_passes_says_that_it_is_cut_off(island: Plant) -> None:
+    """Rows are what passes while nobody is cut off, as `segctl check` and the firewall disagree."""
+    ends = ("--from", "supervisory", "--to", "dmz")
+    found = island("query", *ends, "--json").json
+    jsonschema.validate(found, island("schema", "query").json)
+    assert found["rows"]
+    notes = [one for device in found["devices"] for one in device["findings"]]
+    assert [(one["kind"], one["severity"]) for one in notes] == [("contained", "note")]
+    assert notes[0]["message"].startswith(SAID)
+    text = " ".join(island("query", *ends).out.split())
+    assert f"note: fw2: {SAID}" in text
+    assert "What follows is what firewalls permit while nobody is cut off." in text
+    assert "cut off" not in island("query", *ends, "--declared").out
+    with serving(island.folder, island.where, "--every", "1h") as served:
+        said = served.query("answer", from_="supervisory", to="dmz").text
+        assert "supervisory → dmz: while nobody is cut off, permitted" in said
+        assert SAID in said
+        assert SAID in served.ask("/now").text
+        status = served.ask("/status.json").json
+        assert {one["state"] for one in status["firewalls"]} == {"in_sync"}
+        assert all(one["message"].startswith(SAID) for one in status["firewalls"])

@@ -116,6 +116,11 @@ def test_a_broken_inventory_leaves_what_was_seen_and_says_so(applied: Plant) -> 
         assert "Cannot tell, since the firewalls were last read" in said
         applied.edit("group_vars/plant.yml", "from: nowhere", "from: supervisory")
         served.until(lambda: set(served.states().values()) == {"in_sync"})
+        assert "segctl: read again" in served.log
+        said = served.query("answer", from_="supervisory", to="control").text
+        assert re.search(r"\(read at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, ", said), (
+            "on a screen it stays"
+        )
 
 
 def test_looks_do_not_pile_up(applied: Plant) -> None:

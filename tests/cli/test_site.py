@@ -179,6 +179,17 @@ def test_what_was_found_out_is_on_the_page_where_it_is_given(
     assert len(ids) == len(set(ids)), "reports do not share their addresses"
 
 
+def test_a_history_that_is_not_there_is_not_an_empty_one(applied: Plant) -> None:
+    """A mistyped path would say that nothing has ever drifted, and leave a database behind."""
+    path = applied.folder / "elsewhere" / "histroy.db"
+    for address in (str(path), f"sqlite:///{path}"):
+        done = applied("site", "-o", "plant.html", "--history", address)
+        assert done.code == 1
+        assert f"there is no {path}" in " ".join(done.err.split())
+    assert not path.parent.exists()
+    assert not (applied.folder / "plant.html").exists()
+
+
 def test_evidence_that_somebody_edited_is_refused(applied: Plant) -> None:
     assert applied("evidence", "-o", "proof").code == 0
     file = applied.folder / "proof/evidence.json"

@@ -50,7 +50,8 @@ class Isolation:
 class Listed:
     """What one device permits on each of its legs, in their order, and findings about it.
 
-    What it permits is what it does while nobody is cut off; `islands` are those that are.
+    What it permits is what it does while nobody is cut off; `islands` are those that are, `cut`
+    says of them, and of who is contained, until when.
     `digest` is of what was read of it, empty where nothing was.
     """
 
@@ -59,6 +60,7 @@ class Listed:
     findings: tuple[Problem, ...] = ()
     digest: str = ""
     islands: tuple[Isolation, ...] = ()
+    cut: tuple[Problem, ...] = ()
 
 
 def list_devices(
@@ -128,6 +130,7 @@ def list_document(desired: Desired, legs: Sequence[Leg], side: Side, document: b
         findings=tuple(one for one in doubts if one.severity != "note"),
         digest=digest_of_read(speaks, document),
         islands=tuple(_islands(live)),
+        cut=tuple(one for one in doubts if one.severity == "note" and one.kind == CONTAINED),
     )
 
 

@@ -13,6 +13,7 @@ from segctl.operations.progress import Messages
 from segctl.operations.query import QueryOptions, query_of
 from segctl.operations.site import readings_of, shown_of
 from segctl.planning.findings import CANNOT_TELL
+from segctl.providers.containing import CONTAINED
 from segctl.report.plant_page.live import LivePage, ends_of, live_page
 from segctl.report.plant_page.now import DeviceNow, Now, Standing, Turn, named
 
@@ -170,15 +171,16 @@ def _standing(device: DeviceDrift | Unchecked) -> tuple[Standing, tuple[str, ...
 
     if isinstance(device, Unchecked):
         return "cannot tell", (), device.message
+    cut = "; ".join(one.message for one in device.findings if one.kind == CONTAINED)
     if not device.items:
-        return "in sync", (), ""
+        return "in sync", (), cut
     items = tuple(
         f"{one.kind} {one.name}{f' by {one.changed_by.admin}' if one.changed_by else ''}"
         for one in device.items
     )
     if all(one.state == CANNOT_TELL for one in device.items):
-        return "cannot tell", items, ""
-    return "drifted", items, ""
+        return "cannot tell", items, cut
+    return "drifted", items, cut
 
 
 def _turns(old: Now, new: Now) -> Iterator[Turn]:

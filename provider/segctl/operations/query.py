@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +95,15 @@ def query_of(  # noqa: PLR0917 - as `query`, of an inventory
         offline=options.offline is not None,
         found=found[:1],
         ways=tuple(_ways(found[1:], *ends, pivot)) if pivot else (),
-        devices=devices,
+        devices={name: _with_cut(listed) for name, listed in devices.items()},
     )
+
+
+def _with_cut(listed: Listed | Failure) -> Listed | Failure:
+    """Return what a device lists, with who is cut off now among its findings."""
+    if isinstance(listed, Failure):
+        return listed
+    return replace(listed, findings=(*listed.findings, *listed.cut))
 
 
 def matrix(common: CommonOptions, options: QueryOptions, progress: Progress) -> QueryResult:

@@ -296,9 +296,15 @@ def _checks(asked: _Asked, file: Path, failed: dict[str, str]) -> Report:
 
 
 def _past(common: CommonOptions, options: SiteOptions, progress: Progress) -> list[list[str]]:
-    """Return what has drifted, the newest first."""
+    """Return what has drifted, the newest first; makes no database where there is none.
+
+    Raises:
+        HistoryError: there is none, or it cannot be read.
+    """
+    from segctl.drift.history import locate, must_exist
     from segctl.operations.history import HistoryOptions, history
 
+    must_exist(locate(options.history))
     wanted = HistoryOptions(url=options.history, resolved=True)
     found = sorted(history(wanted, common, progress), key=lambda one: one.first_seen, reverse=True)
     return [

@@ -18,6 +18,7 @@ from segctl.analysis.series import gets_through
 from segctl.analysis.space import ALL_ADDRESSES, common
 from segctl.fleet import Failure
 from segctl.model.errors import problem_json
+from segctl.providers.containing import CONTAINED
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.present import outlook_json, outlook_lines
@@ -273,9 +274,19 @@ def _csv_row(pair: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def cut_off(document: Mapping[str, Any]) -> bool:
+    """Whether somebody is contained, or an island, on a firewall that was asked."""
+    kinds = {one["kind"] for device in document["devices"] for one in device["findings"]}
+    return CONTAINED in kinds
+
+
 def query_text(document: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a document of what is permitted between two ends."""
     yield from _findings(document)
+    if cut_off(document):
+        text = "What follows is what firewalls permit while nobody is cut off."
+        yield Line(text=text, style="dim")
+        yield Line()
     yield from _pair_text(document, f"{document['from']} → {document['to']}")
     for way in document["ways"]:
         zones = [way["steps"][0]["from_zone"], *(step["to_zone"] for step in way["steps"])]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64decode
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
 
 from segctl.fleet.failures import internal
@@ -374,12 +376,13 @@ class _Page(_Handler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self._policy(page.policy)
         self.set_header("Content-Length", str(len(page.before) + len(now) + len(page.after)))
-        if self.request.method != "HEAD":
-            for part in (page.before, now, page.after):
-                for at in range(0, len(part), _PIECE):
-                    self.write(part[at : at + _PIECE])  # pyright: ignore[reportUnknownMemberType] - tornado's hint has a bare dict
-                    await self.flush()
-        await self.finish()  # pyright: ignore[reportUnknownMemberType] - tornado's hint has a bare dict
+        with suppress(StreamClosedError):  # who loads the page again does not wait for the rest
+            if self.request.method != "HEAD":
+                for part in (page.before, now, page.after):
+                    for at in range(0, len(part), _PIECE):
+                        self.write(part[at : at + _PIECE])  # pyright: ignore[reportUnknownMemberType] - tornado's hint has a bare dict
+                        await self.flush()
+            await self.finish()  # pyright: ignore[reportUnknownMemberType] - tornado's hint has a bare dict
 
 
 class _Now(_Handler):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}", re.ASCII)
 _SOCKET: Final = "unix:"
+_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Listening:
     @property
     def hosts(self) -> frozenset[str]:
         """The names that a request may be for: another one is of a page that is not ours."""
-        own = _LOCAL if self.local and not self.path else ()
+        own = () if self.path or not self.local else (*_LOCAL, self.place[0])
         return frozenset(name.lower().rstrip(".") for name in (*own, *self.names))
 
     def check(self) -> None:
@@ -91,6 +92,12 @@ class Listening:
             self._check_network()
         if (self.path or not self.local) and not self.names:
             raise UsageError("give --name HOST: the name by which browsers reach it")
+        for name in self.names:
+            if not _NAME.fullmatch(name) and not _is_address(name):
+                raise UsageError(
+                    f"--name {name!r}: not a host name or an IP address, which stands alone, "
+                    "without https:// and without a port"
+                )
 
     def _check_pairs(self) -> None:
         if (self.certificate is None) != (self.key is None):
@@ -129,6 +136,14 @@ class Listening:
                 f"--listen {self.address}: others can reach it, so give --password-file, "
                 "or --behind-proxy and --proxy-ca"
             )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def tls_of(listening: Listening) -> ssl.SSLContext | None:

@@ -71,7 +71,7 @@ class Passwords:
             status = self._file.expanduser().stat()
         except OSError:
             return (0, 0, 0)
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        return status.st_ctime_ns, status.st_size, status.st_ino  # chmod sets it, too
 
     def _read(self) -> Mapping[str, str]:
         text = secret_in(self._file, "--password-file").reveal()

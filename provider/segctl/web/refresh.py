@@ -91,6 +91,8 @@ class Refresh:
         known = "" if before is None else before.now.error or "; ".join(before.warnings)
         if news and news != known:
             self._log(f"segctl: warning: {news}")
+        elif known and not news:
+            self._log("segctl: read again, without that warning")
         self.seen = seen
 
     def _say(self, text: str) -> None:

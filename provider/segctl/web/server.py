@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
+import socket
 import stat
 import threading
 from collections import Counter
@@ -23,7 +25,6 @@ from segctl.web.limits import peer_of
 from segctl.web.listening import account_of, connected_as, tls_of
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from tornado.http1connection import HTTP1ServerConnection
@@ -198,14 +199,32 @@ def _bound(listening: Listening) -> list[socket.socket]:
 def _local_socket(path: Path) -> socket.socket:
     """Return a socket of this machine; the kernel says who connects, so that all may try.
 
+    What a server left that was killed is replaced, what one still answers at is not.
+
     Raises:
         UnsafePlaceError: others could put another in its place.
         OSError: it cannot be made.
     """
-    if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-        raise OSError(0, "something else is there")
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(0, "something else is there")
+        storage.check(path.parent / ".segctl", alone=True)
+        if _answers(path):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        storage.remove(path)
     storage.check(path, alone=True)
     return bind_unix_socket(os.fspath(path), mode=0o666)
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens at a socket; it counts as such where that cannot be told."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(1)
+        try:
+            line.connect(os.fspath(path))
+        except OSError as error:
+            return error.errno != errno.ECONNREFUSED
+    return True
 
 
 class _Relay(logging.Handler):

@@ -8,7 +8,7 @@ from segctl.drift.history.model import Entry, Filter, Observation, Recorded, Run
 from segctl.drift.history.patience import consult, patience
 from segctl.drift.history.reading import entries, standing
 from segctl.drift.history.recording import record
-from segctl.drift.history.store import opened
+from segctl.drift.history.store import must_exist, opened
 
 __all__ = [
     "Entry",
@@ -22,6 +22,7 @@ __all__ = [
     "entries",
     "give_back",
     "locate",
+    "must_exist",
     "opened",
     "patience",
     "record",

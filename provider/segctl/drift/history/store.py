@@ -167,6 +167,19 @@ def _files(url: URL, held: ExitStack) -> dict[str, str]:
     return settings
 
 
+def must_exist(url: Secret) -> None:
+    """Refuse a history whose file is still to be made.
+
+    Raises:
+        HistoryError: it is, or this is not the address of a database.
+    """
+    parsed = _parsed(url)
+    if parsed.drivername in _SQLITE and parsed.database:
+        path = Path(parsed.database).expanduser()
+        if not path.exists():
+            raise HistoryError(f"history: there is no {path}: segctl drift --history makes it")
+
+
 def _parsed(url: Secret) -> URL:
     given = url.reveal()
     if is_file(given):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from html import unescape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,11 +17,10 @@ from segctl.report.plant_page.now import turn_lines
 from segctl.report.plant_page.page import ASKING, plant_page
 from segctl.report.plant_page.parts import Part, parts_of
 from segctl.report.plant_page.tables import plain_table
-from segctl.report.query import UNKNOWN, WORDS
+from segctl.report.query import UNKNOWN, WORDS, cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from segctl.model.site import Site
     from segctl.report.plant_page.now import Turn
@@ -181,7 +181,8 @@ def answer_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["stale"]:
         said = f"Cannot tell, since the firewalls were last read {old} ago. Then: {said}"
     else:
-        said = f"{said} (read {old} ago)"
+        read = datetime.fromisoformat(document["read"])  # it may stay on the screen for long
+        said = f"{said} (read at {read:%Y-%m-%d %H:%M:%S %Z}, {old} ago)"
     yield f'<p class="told">{html_text(said)}</p>'
     yield '<div class="answer">'
     for device in found["devices"]:
@@ -225,6 +226,8 @@ def _all_said(found: Mapping[str, Any]) -> str:
         said = "something is permitted, and of more it cannot be told"
     else:
         said = " and ".join(WORDS[state] for state in states)
+    if cut_off(found):
+        said = f"while nobody is cut off, {said}"
     return f"{ends}: {said}, {rows}"
 
 

@@ -28,8 +28,9 @@ _PAST = ("Time", "Firewall", "Was", "Is", "What")
 class DeviceNow:
     """How a firewall stood at the last look.
 
-    `items` are what has drifted, `told` is why it cannot be told how it stands. `read` is when it
-    was last read, None if it never was; `before` is how it stood then, where that is over.
+    `items` are what has drifted, `told` is why it cannot be told how it stands, or who is cut off
+    on it. `read` is when it was last read, None if it never was; `before` is how it stood then,
+    where that is over.
     """
 
     name: str
@@ -67,8 +68,11 @@ class Now:
     tried: datetime | None = None
 
     def stale(self, at: datetime) -> bool:
-        """Whether it is so old that nobody can tell how the firewalls stand."""
-        return (at - self.moment).total_seconds() > self.patience
+        """Whether it is so old that nobody can tell how the firewalls stand.
+
+        Nobody can either where the clock was set back, to long before it was read.
+        """
+        return abs((at - self.moment).total_seconds()) > self.patience
 
 
 def standing_at(device: DeviceNow, now: Now, at: datetime) -> Standing:
@@ -106,7 +110,7 @@ def _row(device: DeviceNow, now: Now, at: datetime) -> tuple[str, ...]:
     if device.read is not None:
         old = format_duration(round((at - device.read).total_seconds()))
         read = f"{device.read:%Y-%m-%d %H:%M:%S %Z}, {old} ago"
-    what = device.told or named(device.items)
+    what = "; ".join(text for text in (device.told, named(device.items)) if text)
     was = device.before if standing == device.standing else device.standing
     if was is not None and standing == "cannot tell":
         what = f"{what}; {was} when it was last read" if what else f"{was} when it was last read"
