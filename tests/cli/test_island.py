@@ -105,7 +105,7 @@ def test_it_is_planned_below_what_goes_on_and_denies_nobody(prepared: Plant) -> 
     assert names[3 : 3 + len(island)] == island
     assert island == [
         f"segctl.island-{way}.plant{zone}"
-        for zone in (".supervisory", ".control", "")
+        for zone in ("", ".control", ".supervisory")
         for way in ("out", "in")
     ]
     for flow in (CUT, KEPT, BELOW):

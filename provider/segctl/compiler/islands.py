@@ -128,7 +128,7 @@ class Islands:
         declared = device.containment
         if declared is None or not device.zones:
             return rules, ()
-        found = [self.of(key) for key in dict.fromkeys(declared.islands)]
+        found = [self.of(key) for key in sorted({*declared.islands})]
         setting = declared.log_forwarding or device.log_forwarding
         denying = [
             rule

@@ -63,8 +63,9 @@ def containment_text(device: Device, site: str) -> list[str]:
         body.append(entry(2, "log_forwarding", held.log_forwarding))
     if held.islands:
         inside = [one.removeprefix(f"{site}/") for one in held.islands if "/" in one]
+        whole = [one for one in held.islands if "/" not in one]
         parts = listed(4, "zones", inside) if inside else []
-        parts += listed(4, "sites", [one for one in held.islands if "/" not in one])
+        parts += listed(4, "sites", whole) if whole else []
         body += mapping(2, "islands", parts)
     text = mapping(0, "segctl_containment", body) if body else ["segctl_containment: {}"]
     return [
