@@ -203,3 +203,9 @@ def test_only_devices_of_the_inventory_and_the_limit_are_shown(
     assert done.code == 1
     assert "--device fw1 is not selected" in done.err
     assert applied("drift", "history", "-l", "absent").code == 1
+
+
+def test_a_history_that_is_not_there_is_not_made(plant: Plant) -> None:
+    done = plant("drift", "history", "--history", "typo.db")
+    assert (done.code, "there is no" in " ".join(done.err.split())) == (1, True)
+    assert not (plant.folder / "typo.db").exists()

@@ -44,7 +44,7 @@ def history(
         InventoryError: the inventory that chooses the devices cannot be used.
         UsageError: this is not the address of a database, or `device` is not one of those chosen.
     """
-    from segctl.drift.history import Filter, consult, entries, locate, patience
+    from segctl.drift.history import Filter, consult, entries, locate, must_exist, patience
 
     devices = None if common is None else selected_firewalls(common, progress)
     if devices is not None and options.device and options.device not in devices:
@@ -57,7 +57,10 @@ def history(
         since=options.since,
         resolved=options.resolved,
     )
-    found = consult(locate(options.url), lambda engine: entries(engine, wanted), seconds=patience())
+    place = locate(options.url)
+    if options.url is not None:  # asked for by its name: a typo would show that nothing has drifted
+        must_exist(place)
+    found = consult(place, lambda engine: entries(engine, wanted), seconds=patience())
     return tuple(found)
 
 

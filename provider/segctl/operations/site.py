@@ -301,10 +301,8 @@ def _past(common: CommonOptions, options: SiteOptions, progress: Progress) -> li
     Raises:
         HistoryError: there is none, or it cannot be read.
     """
-    from segctl.drift.history import locate, must_exist
     from segctl.operations.history import HistoryOptions, history
 
-    must_exist(locate(options.history))
     wanted = HistoryOptions(url=options.history, resolved=True)
     found = sorted(history(wanted, common, progress), key=lambda one: one.first_seen, reverse=True)
     return [
