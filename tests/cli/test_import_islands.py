@@ -43,7 +43,7 @@ def test_planning_back_changes_nothing(prepared: Plant) -> None:
     document, held = imported(prepared, "fw1")
     assert document["changes"] == 0
     assert held["segctl_containment"]["islands"] == {
-        "zones": ["supervisory", "control"],
+        "zones": ["control", "supervisory"],
         "sites": ["plant"],
     }
     levels = {name: zone["level"] for name, zone in held["segctl_zones"].items()}
