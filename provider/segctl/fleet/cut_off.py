@@ -98,7 +98,7 @@ def groups_of(desired: Desired, plan: DevicePlan) -> tuple[str, ...]:
 def with_cut_off(plan: DevicePlan, found: Iterable[CutOff], prepared: Iterable[str]) -> DevicePlan:
     """Return a plan with who is cut off on its firewalls, until when, by whom and why. Pure.
 
-    That is no drift. Whom the plan lets go, since the group is not `prepared` any more, is warned.
+    That is no drift. Where a group is not `prepared` any more, a warning names whom it lets go.
     """
     listed = list(found)
     gone = {
