@@ -331,6 +331,24 @@ def test_an_argument_that_is_not_served(plant: Plant) -> None:
     assert plant("serve", "--every", "0s").code == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--checks", "typo.yml"), "typo.yml"),
+        (("--baseline", "typo.yml"), "typo.yml"),
+        (("--site", "typo"), "the inventory has plant"),
+        (("--history", "typo.db"), "there is no"),
+    ],
+)
+def test_what_could_never_be_shown_is_refused_at_once(
+    plant: Plant, words: tuple[str, ...], said: str
+) -> None:
+    done = plant.process("serve", "--listen", "127.0.0.1:0", *words)
+    assert done.code == 1
+    assert said in " ".join(done.err.split())
+    assert "serving" not in done.err
+
+
 def test_without_the_extra_one_sentence_says_what_to_install(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

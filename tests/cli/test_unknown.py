@@ -29,6 +29,16 @@ segctl_conduits_vendor:
     flows:
       load: {source: [scada1], destination: [plc2], services: [tcp/9999], essential: true}
 """
+PORTAL = """\
+segctl_conduits_portal:
+  portal:
+    from: supervisory
+    to: dmz
+    reason: Reports for people
+    owner: process-data
+    flows:
+      web: {source: [historian1], destination: [replica], applications: [ssl, web-browsing]}
+"""
 LOAD, UNKNOWN = "plant.vendor.load", "segctl.unknown"
 TO_SIEM = "<entry name='to-siem'/>"
 PROFILES = "/config/shared/log-settings/profiles"
@@ -217,6 +227,15 @@ def test_import_gives_it_back(denying: Plant) -> None:
     assert "planning back changes nothing" in done.out
     text = (denying.folder / "back/host_vars/fw1.yml").read_text(encoding="utf-8")
     assert yaml.safe_load(text)["segctl_unknown_applications"] == "deny"
+
+
+def test_import_gives_applications_back_that_precede_it(denying: Plant) -> None:
+    declare(denying, PORTAL)
+    assert denying("apply", "--auto-approve").code == 0
+    done = denying("import", "fw2", "-o", "back")
+    assert "planning back changes nothing" in done.out, done.out
+    text = (denying.folder / "back/group_vars/plant/conduits.yml").read_text(encoding="utf-8")
+    assert "applications: [ssl, web-browsing]" in text
 
 
 def test_a_gateway_says_that_it_denies_more_by_itself(mixed: Cells) -> None:

@@ -26,7 +26,7 @@ from segctl.cli.screen import tell
 from segctl.model.durations import format_duration
 from segctl.model.errors import UsageError
 from segctl.operations.loading import load_inventory, watched
-from segctl.operations.site import SiteOptions
+from segctl.operations.site import SiteOptions, refuse_broken
 
 if TYPE_CHECKING:
     from segctl.web.refresh import Refresh
@@ -116,8 +116,10 @@ def serve(
         proxy_ca=proxy_ca,
     )
     listening.check()
-    watched(load_inventory(settings, display))  # what is broken from the beginning is not served
     options = SiteOptions(site=site, live=True, checks=checks, history=history, baseline=baseline)
+    loaded = load_inventory(settings, display)
+    watched(loaded)  # what is broken from the beginning is not served
+    refuse_broken(settings, loaded, options)
     refresh = Refresh(settings, options, every=pause, log=tell)
     server = Server(listening, refresh, tell)
     tell(f"segctl: serving {server.url}, firewalls are read every {format_duration(pause)}")

@@ -22,7 +22,7 @@ from segctl.importing.words import is_id, is_word, make_id, one_line
 from segctl.importing.written import with_objects
 from segctl.importing.zones import is_host, read_zones
 from segctl.model.errors import Problem
-from segctl.model.policy import ANY, ApplicationGroup, Service
+from segctl.model.policy import AHEAD, ANY, ApplicationGroup, Service
 from segctl.model.site import Conduit, Endpoint, Flow, Schedule, Zone
 from segctl.providers.base import application_names
 
@@ -439,6 +439,9 @@ class _Reader:
         if functions := function_uses(names, self._application_names):
             return functions, ()
         uses, applications = protocol_uses(names, self._application_names)
+        if AHEAD in rule.tags and not applications:
+            # it may carry what nobody recognises: protocols of the catalogue would move it down
+            uses, applications = (), tuple(sorted(names))
         return uses, tuple(name for name in applications if is_word(name))
 
     def _schedule(self, rule: Rule) -> str:

@@ -90,6 +90,29 @@ def site(common: CommonOptions, options: SiteOptions, progress: Progress) -> Sit
     )
 
 
+def refuse_broken(common: CommonOptions, loaded: Loaded, options: SiteOptions) -> None:
+    """Refuse what could never be shown of an inventory; asks no device.
+
+    Raises:
+        UsageError: there is no such site, or a check asks what no firewall can answer.
+        ChecksError: the file of checks cannot be used.
+        FileError: the baseline cannot be used.
+        HistoryError: the history is not there.
+    """
+    from segctl.drift.baseline import read_baseline
+    from segctl.drift.history import locate, must_exist
+    from segctl.operations.check import CheckOptions, check_of
+    from segctl.operations.progress import Messages
+
+    chosen_site(loaded.site, options.site)
+    if options.baseline is not None:
+        read_baseline(options.baseline)
+    if options.history is not None:
+        must_exist(locate(options.history))
+    if options.checks is not None:
+        check_of(common, loaded, CheckOptions(file=options.checks, declared=True), Messages())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What a page shows, the devices that gave no answer with the reasons, and what has drifted."""

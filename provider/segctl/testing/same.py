@@ -50,15 +50,23 @@ def imports_to_nothing(harness: ProviderHarness) -> None:
             write_files(Path(folder), imported.files)
             site = load([Path(folder)], today=TODAY).site
         made = plan_device(compiled(site, site.devices[0]), live, harness.provider)
-        left = [one.subject for one in imported.warnings if "not given back" in one.message]
+        left = {one.subject for one in imported.warnings if "not given back" in one.message}
         if left:
-            require(all(naming.denied_group(one) for one in left), left)
+            gone = {one.name for one in made.changes if one.kind == "rule"}
             require({one.op for one in made.changes} == {"delete"}, made.changes, left)
+            require("" not in set(map(_island, gone)), gone)
+            require(set(map(_island, gone)) == set(map(_island, left)), gone, left)
         else:
             require(made.changes == (), made.changes, imported.files)
         require(imported.changes == len(made.changes), imported.warnings)
 
     trial(law)
+
+
+def _island(rule: str) -> str:
+    """Return the group of the island that a rule cuts off, nothing of another rule."""
+    group, _ = naming.denied_group(rule) or ("", "")
+    return group if naming.island_label(group) else ""
 
 
 def order_means_nothing(harness: ProviderHarness) -> None:
